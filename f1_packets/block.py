@@ -1,0 +1,55 @@
+"""Blocks: many datagrams of one kind as one message, readable as one numpy array.
+
+A block's content is entries of one length back to back:
+
+    arrival_ns  u64   nanoseconds since the epoch, stamped when the datagram left the socket
+    rig         16 B  name of the rig, UTF-8, NUL-padded
+    datagram          as received
+
+What the block holds is said beside it (FlowFile attributes, Kafka headers): packet.format, packet.id,
+packet.name, block.count, block.bytes (length of an entry), shard.
+"""
+
+import struct
+import zlib
+from functools import cache
+
+import numpy as np
+
+from f1_packets.packets import Packet
+
+RIG_BYTES = 16
+PREFIX = struct.Struct(f"<Q{RIG_BYTES}s")
+
+
+def rig_name(name: str) -> str:
+    """`name` if it fits into a block, else its first bytes and a checksum: distinct names stay distinct."""
+    raw = name.encode()
+    if len(raw) <= RIG_BYTES:
+        return name
+    return raw[: RIG_BYTES - 8].decode(errors="ignore") + f"{zlib.crc32(raw):08x}"
+
+
+def shard_of(rig: str, shards: int) -> int:
+    """The shard (Kafka partition) of a rig; always the same one."""
+    return zlib.crc32(rig.encode()) % shards
+
+
+def entry(arrival_ns: int, rig: str, datagram: bytes) -> bytes:
+    """One entry; `rig` as `rig_name` gives it."""
+    return PREFIX.pack(arrival_ns, rig.encode()) + datagram
+
+
+def entry_bytes(datagram_bytes: int) -> int:
+    return PREFIX.size + datagram_bytes
+
+
+@cache
+def entry_dtype(packet: Packet) -> np.dtype:
+    """Fields `arrival_ns`, `rig` (S16) and `datagram` (the packet's own dtype)."""
+    return np.dtype([("arrival_ns", "<u8"), ("rig", f"S{RIG_BYTES}"), ("datagram", packet.dtype)])
+
+
+def decode(packet: Packet, content: bytes) -> np.ndarray:
+    """A block's content as an array of `entry_dtype(packet)`, without a copy; ValueError if it does not divide."""
+    return np.frombuffer(content, dtype=entry_dtype(packet))

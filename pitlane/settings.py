@@ -1,0 +1,87 @@
+"""Every setting of every program, once. Names are the same natively and in Compose.
+
+Values come from the environment (`PITLANE_…`), then from the file that PITLANE_ENV_FILE names: `pitlane up`
+writes it for its stack with all addresses and generated passwords (default `.pitlane/stack/env`).
+"""
+
+import os
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+HOME = Path(os.environ.get("PITLANE_HOME", REPOSITORY / ".pitlane")).resolve()
+STACK_HOME = Path(os.environ.get("PITLANE_STACK_HOME", HOME / "stack")).resolve()
+ENV_FILE = Path(os.environ.get("PITLANE_ENV_FILE", STACK_HOME / "env"))
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="PITLANE_", env_file=ENV_FILE, extra="ignore", frozen=True)
+
+
+class KafkaSettings(Settings):
+    kafka_bootstrap: str = "127.0.0.1:20783"
+    topic_prefix: str = "f1"
+    shards: int = 2
+    """Partitions of each topic; a rig always lands in the same one."""
+
+
+class PostgresSettings(Settings):
+    postgres_host: str = "127.0.0.1"
+    postgres_port: int = 20785
+    postgres_database: str = "pitlane"
+    postgres_owner_password: SecretStr = SecretStr("")
+    postgres_gateway_password: SecretStr = SecretStr("")
+    postgres_spark_password: SecretStr = SecretStr("")
+    postgres_reader_password: SecretStr = SecretStr("")
+
+    def conninfo(self, role: str) -> str:
+        """libpq connection string of role `owner`, `gateway`, `spark` or `reader`."""
+        password: SecretStr = getattr(self, f"postgres_{role}_password")
+        return (
+            f"host={self.postgres_host} port={self.postgres_port} dbname={self.postgres_database} "
+            f"user=pitlane_{role} password={password.get_secret_value()} application_name=pitlane_{role}"
+        )
+
+
+class NifiSettings(KafkaSettings):
+    nifi_url: str = "http://127.0.0.1:20781/nifi-api"
+    nifi_listen_port: int = 20782
+    nifi_listen_path: str = "blocks"
+
+
+class GatewaySettings(PostgresSettings):
+    udp_host: str = "127.0.0.1"
+    udp_port: int = 20777
+    http_host: str = "127.0.0.1"
+    http_port: int = 20780
+    nifi_blocks_url: str = "http://127.0.0.1:20782/blocks"
+    shards: int = 2
+    block_interval_ms: int = 100
+    block_bytes: int = 256 * 1024
+    receive_buffer_bytes: int = 8 * 1024 * 1024
+    live_rate_hz: int = 60
+    rigs: dict[str, str] = {}
+    """Source address → rig name; an unnamed source is its address."""
+
+
+class SparkSettings(KafkaSettings, PostgresSettings):
+    spark_master: str = "local[2]"
+    spark_trigger_s: float = 2.0
+    spark_jars: Path = HOME / "tools" / "spark-jars"
+    spark_checkpoint: Path = STACK_HOME / "spark-checkpoint"
+    spark_max_blocks_per_batch: int = 4000
+
+
+class SupersetSettings(PostgresSettings):
+    superset_host: str = "127.0.0.1"
+    superset_port: int = 20786
+    superset_admin_password: SecretStr = SecretStr("")
+    superset_secret_key: SecretStr = SecretStr("")
+    superset_database_password: SecretStr = SecretStr("")
+
+    @cached_property
+    def superset_url(self) -> str:
+        return f"http://{self.superset_host}:{self.superset_port}"
