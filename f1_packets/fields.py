@@ -34,7 +34,7 @@ class Field:
     game_name: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
     """A struct of the game: named fields in wire order. `parts` are the tables its fields refer to."""
 
