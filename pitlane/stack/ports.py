@@ -1,11 +1,11 @@
-"""Ports: who has one, and which are free."""
+"""Ports: which ones a stack has, who else has one, and which are free. Standard library only, but for `listener`."""
 
+import os
 import secrets
 import socket
 from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from typing import Literal, NamedTuple
-
-import psutil
 
 LOOPBACK = "127.0.0.1"
 
@@ -18,7 +18,8 @@ class Port(NamedTuple):
     def __str__(self) -> str:
         return f"{self.kind.upper()} port {self.number}"
 
-    def _bound(self) -> socket.socket:
+    def bind(self) -> socket.socket:
+        """A socket that has the port; OSError when somebody else does."""
         kind = socket.SOCK_STREAM if self.kind == "tcp" else socket.SOCK_DGRAM
         bound = socket.socket(socket.AF_INET, kind)
         if self.kind == "tcp":  # as servers do, or a port in TIME_WAIT would look taken
@@ -32,14 +33,56 @@ class Port(NamedTuple):
 
     def is_free(self) -> bool:
         try:
-            self._bound().close()
+            self.bind().close()
         except OSError:
             return False
         return True
 
 
+@dataclass(frozen=True)
+class Ports:
+    """One stack's ports. The defaults are the demo's; the game's own default is 20777."""
+
+    udp: int = 20777
+    gateway: int = 20780
+    nifi: int = 20781
+    nifi_listen: int = 20782
+    kafka: int = 20783
+    kafka_controller: int = 20784
+    postgres: int = 20785
+    superset: int = 20786
+    nifi_management: int = 20787
+
+    @classmethod
+    def chosen(cls) -> "Ports":
+        """The demo's, but for those that the environment sets (PITLANE_UDP_PORT, PITLANE_NIFI_LISTEN_PORT …)."""
+        named = {name: os.environ.get(variable(name)) for name in asdict(cls())}
+        return cls(**{name: int(number) for name, number in named.items() if number})
+
+    @classmethod
+    def free(cls) -> "Ports":
+        """Numbers that nobody had a moment ago, all different.
+
+        They lie below the range that the kernel gives to outgoing connections, so none of those gets in the way later.
+        """
+        with ExitStack() as held:
+            return cls(**{name: _hold_free("udp" if name == "udp" else "tcp", held) for name in asdict(cls())})
+
+    def all(self) -> list[Port]:
+        return [Port(number, "udp" if name == "udp" else "tcp") for name, number in asdict(self).items()]
+
+
+def variable(name: str) -> str:
+    """The setting of a port; the gateway's HTTP port goes by the name that the gateway gave it."""
+    return "PITLANE_HTTP_PORT" if name == "gateway" else f"PITLANE_{name.upper()}_PORT"
+
+
 def listener(port: Port) -> str:
-    """`NAME (pid N)` of the program that has a port, "" when it is not to be seen (another user's, on some systems)."""
+    """`NAME (pid N)` of the program that has a port, "" when that is not to be seen (another user's program)."""
+    try:
+        import psutil  # absent while the bootstrap asks
+    except ImportError:
+        return ""
     try:
         connections = psutil.net_connections(port.kind)
     except psutil.AccessDenied:
@@ -54,23 +97,11 @@ def listener(port: Port) -> str:
     return ""
 
 
-def free_ports(tcp: int, udp: int = 0) -> tuple[list[int], list[int]]:
-    """Port numbers that nobody had a moment ago, TCP and UDP, all different.
-
-    Taken from below the range that the kernel gives to outgoing connections, so none of those is in the way later.
-    """
-    with ExitStack() as held:
-        return (
-            [_hold_free("tcp", held) for _ in range(tcp)],
-            [_hold_free("udp", held) for _ in range(udp)],
-        )
-
-
 def _hold_free(kind: Literal["tcp", "udp"], held: ExitStack) -> int:
     for _ in range(1000):
         port = Port(21000 + secrets.randbelow(11000), kind)
         try:
-            held.enter_context(port._bound())
+            held.enter_context(port.bind())
         except OSError:
             continue
         return port.number

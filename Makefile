@@ -1,0 +1,58 @@
+# Everything goes through `make`: setup once, then the commands of .pitlane/venv/bin/pitlane.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test up down status lint lock clean distclean
+
+HOME_FOLDER := $(or $(PITLANE_HOME),.pitlane)
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$p && break; done)
+PITLANE := $(HOME_FOLDER)/venv/bin/pitlane
+# The demo's recording: a .pcap file, or time-trial or race. Empty: a simulated race.
+CAPTURE ?=
+TESTS ?= tests
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## Set up, start everything, send a race (or CAPTURE=FILE.pcap, time-trial, race), show what arrived
+	@$(call need_python)
+	@$(PYTHON) -m pitlane.stack.bootstrap --ports
+	@$(PITLANE) demo $(if $(CAPTURE),"$(CAPTURE)")
+
+test: setup ## Set up, then unit and integration tests on servers of their own (TESTS=tests/unit for a part)
+	@$(HOME_FOLDER)/venv/bin/python -m pytest $(TESTS)
+
+setup: ## Install what is missing into .pitlane
+	@$(call need_python)
+	@$(PYTHON) -m pitlane.stack.bootstrap
+
+up: setup ## Start everything
+	@$(PITLANE) up
+
+down: ## Stop everything
+	@test ! -x $(PITLANE) || $(PITLANE) down
+
+status: ## What runs
+	@$(PITLANE) status
+
+lint: ## Style and types
+	@$(HOME_FOLDER)/venv/bin/ruff check .
+	@$(HOME_FOLDER)/venv/bin/ruff format --check .
+	@$(HOME_FOLDER)/venv/bin/mypy
+
+COMPILE = UV_CACHE_DIR=$(HOME_FOLDER)/cache/uv $(HOME_FOLDER)/uv/bin/uv pip compile --quiet --universal \
+	--python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+lock: ## Compile both requirements.lock again
+	@$(COMPILE) --extra dev pyproject.toml -o requirements.lock
+	@$(COMPILE) superset/requirements.in -o superset/requirements.lock
+
+clean: down ## Stop everything and delete the stack's data; what is installed stays
+	@test ! -x $(PITLANE) || $(PITLANE) clean
+
+distclean: clean ## Delete all that was installed as well
+	@rm -rf $(HOME_FOLDER)
+
+define need_python
+test -n "$(PYTHON)" || { echo "Pitlane needs Python 3.11 or newer, and none was found." \
+	"Debian and Ubuntu: apt-get install python3 python3-venv; macOS: brew install python@3.12" >&2; exit 1; }
+endef
