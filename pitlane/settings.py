@@ -62,9 +62,20 @@ class GatewaySettings(PostgresSettings):
     block_interval_ms: int = 100
     block_bytes: int = 256 * 1024
     receive_buffer_bytes: int = 8 * 1024 * 1024
-    live_rate_hz: int = 60
+    outbox_bytes: int = 256 * 1024 * 1024
+    """What may wait for NiFi; beyond it the oldest blocks are dropped and counted."""
+    live_rate_hz: float = 60
+    live_viewers: int = 200
+    """WebSocket viewers at once."""
+    http_hosts: list[str] = []
+    """Names in a Host header that are served beside addresses and localhost, such as a container's."""
+    http_origins: list[str] = []
+    """Origins of other web pages that may open the live WebSocket."""
     rigs: dict[str, str] = {}
     """Source address → rig name; an unnamed source is its address."""
+    shutdown_s: float = 5
+    """How long a stop waits for NiFi and Postgres to take what is left."""
+    log_level: str = "info"
 
 
 class SparkSettings(KafkaSettings, PostgresSettings):
@@ -85,3 +96,8 @@ class SupersetSettings(PostgresSettings):
     @cached_property
     def superset_url(self) -> str:
         return f"http://{self.superset_host}:{self.superset_port}"
+
+
+class MigrationSettings(SupersetSettings):
+    postgres_superuser: SecretStr = SecretStr("host=127.0.0.1 port=20785 user=postgres dbname=postgres")
+    """libpq connection string of the superuser, for `python -m postgres.migrate`."""

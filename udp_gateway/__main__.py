@@ -1,0 +1,39 @@
+"""`python -m udp_gateway`: runs until SIGTERM or SIGINT."""
+
+import asyncio
+import signal
+import sys
+
+import structlog
+import uvloop
+
+from pitlane.errors import PitlaneError
+from pitlane.settings import GatewaySettings
+from udp_gateway import log
+from udp_gateway.gateway import Gateway
+
+
+async def run(settings: GatewaySettings) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for wanted in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(wanted, stopped.set)
+    gateway = Gateway(settings)
+    await gateway.start()
+    await stopped.wait()
+    await gateway.stop()
+
+
+def main() -> int:
+    settings = GatewaySettings()
+    log.configure(settings.log_level)
+    try:
+        uvloop.run(run(settings))
+    except PitlaneError as error:
+        structlog.get_logger().error("cannot start", reason=error.reason, error=str(error), hint=error.hint)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
