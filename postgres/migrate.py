@@ -1,0 +1,88 @@
+"""Brings a Postgres server to what this version of Pitlane needs, from an empty server or from any version before.
+
+    python -m postgres.migrate            the superuser's connection string in PITLANE_POSTGRES_SUPERUSER
+
+Databases, roles and passwords as the superuser; then, as the owner and in one transaction: migrations, reference
+data, views and grants. So readers see the old views or the new ones, and a failure changes nothing.
+"""
+
+import time
+from pathlib import Path
+
+import psycopg
+import sqlalchemy
+from alembic import command
+from alembic.config import Config
+from psycopg import sql
+
+from pitlane.settings import MigrationSettings, SupersetSettings
+from postgres import roles, seeding, tables
+from postgres.errors import DatabaseError
+
+FOLDER = Path(__file__).parent
+VIEWS = FOLDER / "views"
+LOCK = 0x9171A4E  # any constant: two migrations wait for each other
+
+
+def upgrade(settings: SupersetSettings, superuser_conninfo: str) -> None:
+    """Sets up or upgrades everything; a second run changes nothing but the passwords, which are set again.
+
+    `superuser_conninfo` is libpq's, with the server's maintenance database. Raises DatabaseError with a hint when the
+    server cannot be reached, a password is missing, or a migration fails.
+    """
+    try:
+        with psycopg.connect(superuser_conninfo, autocommit=True) as superuser:
+            superuser.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+            roles.create(settings, superuser)
+            _as_owner(settings)
+    except (psycopg.Error, sqlalchemy.exc.SQLAlchemyError) as error:
+        raise DatabaseError(f"the database could not be set up: {_first_line(error)}") from error
+
+
+def _as_owner(settings: SupersetSettings) -> None:
+    conninfo = settings.conninfo("owner")
+    engine = sqlalchemy.create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(conninfo))
+    try:
+        with engine.begin() as connection:
+            owner = connection.connection.driver_connection
+            assert isinstance(owner, psycopg.Connection)
+            for schema in tables.SCHEMAS:
+                owner.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
+            _drop_views(owner)  # a migration may change a column that a view reads
+            config = Config(FOLDER / "alembic.ini")
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            seeding.seed(owner)
+            _create_views(owner)
+            roles.grant(owner)
+    finally:
+        engine.dispose()
+
+
+def _drop_views(owner: psycopg.Connection) -> None:
+    owner.execute("DROP SCHEMA mart CASCADE")
+    owner.execute("CREATE SCHEMA mart")
+
+
+def _create_views(owner: psycopg.Connection) -> None:
+    """Runs views/*.sql in the order of their names; each file creates views of schema mart."""
+    for path in sorted(VIEWS.glob("*.sql")):
+        try:
+            owner.execute(path.read_text(encoding="utf-8").encode())
+        except psycopg.Error as error:
+            raise DatabaseError(f"{path.name}: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
+
+
+def main() -> None:
+    settings = MigrationSettings()
+    started = time.monotonic()
+    upgrade(settings, settings.postgres_superuser.get_secret_value())
+    print(f"database {settings.postgres_database} is up to date ({time.monotonic() - started:.1f} s)")
+
+
+if __name__ == "__main__":
+    main()
