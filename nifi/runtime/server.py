@@ -1,0 +1,72 @@
+"""A running NiFi as a part of a stack."""
+
+import json
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from nifi.runtime import home as nifi_home
+from pitlane.stack import jdks
+from pitlane.stack.ports import Port
+from pitlane.stack.server import Health, Server
+
+
+class NifiServer(Server):
+    """NiFi on 127.0.0.1: REST API and canvas on `http_port`, its management server on `management_port`.
+
+    `listen_port` is where the flow's ListenHTTP will listen once it is deployed. ListenHTTP binds every interface and
+    has no property for that: until it asks for client certificates, a firewall has to close that port to others.
+    """
+
+    name: ClassVar[str] = "nifi"
+    title: ClassVar[str] = "NiFi"
+
+    def __init__(
+        self, home: Path, tools: Path, *, http_port: int, management_port: int, listen_port: int, heap_mb: int = 1024
+    ) -> None:
+        super().__init__(home)
+        self.tools = tools
+        self.http_port = http_port
+        self.management_port = management_port
+        self.listen_port = listen_port
+        self.heap_mb = heap_mb
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.http_port}/nifi"
+
+    @property
+    def api(self) -> str:
+        return f"http://127.0.0.1:{self.http_port}/nifi-api"
+
+    def ports(self) -> Sequence[Port]:
+        return (Port(self.http_port), Port(self.management_port), Port(self.listen_port, host="0.0.0.0"))
+
+    def prepare(self) -> None:
+        nifi_home.lay_out(self.folder, self.tools, self.http_port)
+
+    def command(self) -> Sequence[str]:
+        return (
+            str(jdks.jdk("NiFi").java),
+            f"-Xms{min(512, self.heap_mb)}m",
+            f"-Xmx{self.heap_mb}m",
+            # JDK 24 and newer would warn of native access by parts of NiFi; a JDK 21 knows the option too
+            "--enable-native-access=ALL-UNNAMED",
+            f"-Dnifi.properties.file.path={self.folder / 'conf' / 'nifi.properties'}",
+            f"-Dorg.apache.nifi.management.server.address=127.0.0.1:{self.management_port}",
+            "-Djava.awt.headless=true",
+            "-cp",
+            f"{self.folder / 'conf'}:{self.folder / 'lib'}/*",
+            "org.apache.nifi.NiFi",
+        )
+
+    def environment(self) -> Mapping[str, str]:
+        return jdks.jdk("NiFi").environment()
+
+    def health(self) -> Health:
+        try:
+            with urllib.request.urlopen(f"{self.api}/flow/about", timeout=1) as answer:
+                return Health(True, f"NiFi {json.load(answer)['about']['version']}")
+        except (OSError, ValueError, KeyError) as error:  # URLError is an OSError
+            return Health(False, str(error))
