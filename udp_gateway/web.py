@@ -2,6 +2,8 @@
 
 /live/car         followed car of the current rig
 /live/rig/NAME    followed car of one rig
+
+`?hz=10` asks for fewer frames than settings allow: for viewers that draw slowly, as Grafana does.
 """
 
 import asyncio
@@ -9,7 +11,7 @@ import contextlib
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import orjson
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -42,6 +44,8 @@ JSON = "application/json"
 PING_INTERVAL_S = 20
 PING_TIMEOUT_S = 60
 """Only a viewer that is gone does not answer pings for so long; one that merely watches is never closed."""
+
+SLOWEST_HZ = 0.1
 
 
 class HttpPortTaken(PitlaneError):
@@ -105,6 +109,10 @@ class Web:
         if _stream(path) is not None:
             if request.headers.get("Upgrade", "").lower() != "websocket":
                 return _text(HTTPStatus.UPGRADE_REQUIRED, "this is a WebSocket")
+            try:
+                _rate_hz(request.path, self._settings.live_rate_hz)
+            except ValueError:
+                return _text(HTTPStatus.BAD_REQUEST, f"hz is a number from {SLOWEST_HZ}")
             if self._hub.viewers() >= self._settings.live_viewers:
                 return _text(HTTPStatus.SERVICE_UNAVAILABLE, "too many viewers (PITLANE_LIVE_VIEWERS)")
             return None
@@ -117,8 +125,10 @@ class Web:
     async def _view(self, connection: ServerConnection) -> None:
         assert connection.request is not None
         loop = asyncio.get_running_loop()
-        viewer = Viewer(lambda text: connection.send(text, text=True), self._settings.live_rate_hz)
-        self._hub.join(viewer, _stream(urlsplit(connection.request.path).path) or None, loop.time())
+        path = connection.request.path
+        rate_hz = _rate_hz(path, self._settings.live_rate_hz)
+        viewer = Viewer(lambda text: connection.send(text, text=True), rate_hz)
+        self._hub.join(viewer, _stream(urlsplit(path).path) or None, loop.time())
         sending = asyncio.create_task(_until_closed(viewer))
         try:
             with contextlib.suppress(ConnectionClosed):
@@ -140,6 +150,14 @@ def _stream(path: str) -> str | None:
         return ""
     name = unquote(path.removeprefix("/live/rig/"))
     return name if path.startswith("/live/rig/") and name else None
+
+
+def _rate_hz(path: str, most: float) -> float:
+    """Frames a second that `path` asks for, at most `most`; raises ValueError for what is none."""
+    wanted = [float(text) for text in parse_qs(urlsplit(path).query).get("hz", [])]
+    if not all(rate >= SLOWEST_HZ for rate in wanted):  # so nan is refused as well
+        raise ValueError(f"hz is below {SLOWEST_HZ}")
+    return min([*wanted, most])
 
 
 def _text(status: HTTPStatus, text: str) -> Response:
