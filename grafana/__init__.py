@@ -1,0 +1,1 @@
+"""Grafana: provisioned data sources and the live dashboard, as code."""
