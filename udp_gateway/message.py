@@ -35,7 +35,7 @@ class LiveField:
     """One field. `packet_id` 0 means: from the gateway or the session packet, filled in by `build`.
 
     Else it is computed by `convert` from the fields `sources` of one car of that packet (arrays give as many
-    values as they have elements; a source that a format does not have counts as 0).
+    values as they have elements). A field none of whose sources a format has is null there.
     """
 
     name: str
@@ -113,6 +113,7 @@ FIELDS: tuple[LiveField, ...] = (
         "ers_harvested_j", "number", "J", "energy harvested this lap, MGU-K and MGU-H", CAR_STATUS,
         ("ers_harvested_mguk_j", "ers_harvested_mguh_j"), _sum,
     ),
+    _car(CAR_STATUS, "ers_harvest_limit_j", "number", "J", "what may be harvested in a lap, 2026"),
     _car(CAR_STATUS, "drs_allowed", "integer", "0/1", "DRS may be opened"),
     _car(CAR_STATUS, "pit_limiter", "integer", "0/1", "pit limiter is on", "pit_limiter_status"),
     _car(CAR_STATUS, "front_brake_bias_pct", "integer", "%", "brake bias to the front", "front_brake_bias_percent"),
@@ -149,7 +150,8 @@ FIELDS: tuple[LiveField, ...] = (
     _car(LAP_DATA, "warnings", "integer", "", "warnings so far", "total_warnings"),
     _car(LAP_DATA, "grid_position", "integer", "", "place on the grid"),
     *_wheels(CAR_DAMAGE, "tyre_wear_{}_pct", "number", "%", "tyre wear", "tyres_wear_percent"),
-    _car(CAR_TELEMETRY_2, "active_aero_mode", "integer", "", "active aero, 2026: 0 corner, 1 straight"),
+    _car(CAR_TELEMETRY_2, "active_aero_mode", "integer", "", "active aero, 2026: 0 corner mode, 1 straight mode"),
+    _car(CAR_TELEMETRY_2, "active_aero_available", "integer", "0/1", "straight mode may be used, 2026"),
     _car(CAR_TELEMETRY_2, "overtake_available", "integer", "0/1", "overtake mode may be used, 2026"),
     _car(CAR_TELEMETRY_2, "overtake_active", "integer", "0/1", "overtake mode is on, 2026"),
     _own("total_laps", "integer", "laps", "length of the race"),
@@ -185,7 +187,9 @@ class MessageReader:
             at += length
         self._reader = CarReader(packet, names)
         self._fields = [
-            (f.name, [i for source in f.sources for i in position.get(source, ())], f.convert) for f in fields
+            (f.name, [i for source in f.sources for i in position.get(source, ())], f.convert)
+            for f in fields
+            if any(source in position for source in f.sources)
         ]
 
     def read(self, datagram: bytes, car_index: int) -> dict[str, Any]:

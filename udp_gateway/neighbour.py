@@ -20,10 +20,13 @@ class Neighbour:
 
     def up(self) -> None:
         if self.state != "up":
-            log.info("neighbour up", neighbour=self.name, away_s=round(time.time() - self.since, 1))
+            away = {"away_s": round(time.time() - self.since, 1)} if self.state == "down" else {}
+            log.info("neighbour up", neighbour=self.name, **away)
             self.state, self.since = "up", time.time()
 
     def down(self, error: str) -> None:
+        """`error` may have several lines; the first says what it is."""
+        error = error.strip().split("\n", 1)[0]
         self.failures += 1
         self.last_error = error
         if self.state != "down":

@@ -68,7 +68,7 @@ class Poster:
             self.nifi.down(f"{type(error).__name__}: {error}")
             return False
         if answer.status != 200:
-            self.nifi.down(f"HTTP {answer.status} {text}".strip())
+            self.nifi.down(f"HTTP {answer.status} {text}")
             return False
         self.nifi.up()
         for block in self._outbox.forget():

@@ -104,7 +104,7 @@ class SessionStore:
                         await asyncio.sleep(GATHER_S)
                         await self._write(connection)
             except (psycopg.Error, OSError) as error:
-                self.postgres.down(f"{type(error).__name__}: {str(error).strip()}")
+                self.postgres.down(f"{type(error).__name__}: {error}")
                 await asyncio.sleep(self._backoff.wait())
 
     async def drain(self, timeout_s: float) -> None:
@@ -138,7 +138,8 @@ class SessionStore:
             raise
         else:
             self._ledger.stored += self._writing - refused
-            self._ledger.dropped["refused"] += refused
+            if refused:
+                self._ledger.dropped["refused"] += refused
             self._backoff.reset()
             self.postgres.up()
         finally:
