@@ -125,8 +125,17 @@ def _interpreter(pythons: str) -> str:
 
 
 def _run(what: str, *command: str) -> None:
-    environment = {**os.environ, "UV_CACHE_DIR": str(HOME / "cache" / "uv")}
-    if subprocess.run(command, env=environment, cwd=REPOSITORY, check=False).returncode:
+    """Runs a command and shows its lines as they come, but not one for each of a hundred packages."""
+    # The system's certificates, as pip and Maven take them: behind a company's proxy only those fit.
+    environment = {"UV_SYSTEM_CERTS": "1", **os.environ, "UV_CACHE_DIR": str(HOME / "cache" / "uv")}
+    with subprocess.Popen(
+        command, env=environment, cwd=REPOSITORY, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as running:
+        assert running.stdout is not None
+        for line in running.stdout:
+            if not line.startswith((" + ", " - ", " ~ ", " Downloaded")):
+                print(f"  {line.strip()}", file=sys.stderr, flush=True)
+    if running.returncode:
         raise InstallFailed(f"{what} could not be installed (see above)", "a second run goes on from here")
 
 

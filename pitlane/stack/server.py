@@ -18,6 +18,7 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.request
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -86,6 +87,10 @@ class Server(ABC):
     def working_folder(self) -> Path:
         return self.folder
 
+    def logs(self) -> Sequence[Path]:
+        """Where to read what it said, the most telling first; some servers write files of their own."""
+        return [self.log]
+
     def ports(self) -> Sequence[Port]:
         """What it will bind; asked for before it starts, since a server's own message on a taken port is hard to read."""
         return ()
@@ -125,10 +130,10 @@ class Server(ABC):
                 ended = (
                     "ended" if code is None else f"ended with {code}" if code >= 0 else f"was killed by signal {-code}"
                 )
-                raise StartFailed(f"{self.title} {ended}{self._tail()}", f"its log is {self.log}")
+                raise StartFailed(f"{self.title} {ended}{self._tail()}", f"its log is {self.logs()[0]}")
             if time.monotonic() > deadline:
                 raise StartFailed(
-                    f"{self.title} is not healthy: {health.detail}{self._tail()}", f"its log is {self.log}"
+                    f"{self.title} is not healthy: {health.detail}{self._tail()}", f"its log is {self.logs()[0]}"
                 )
             time.sleep(POLL_S)
 
@@ -241,11 +246,21 @@ class Server(ABC):
             )
 
     def _tail(self) -> str:
-        try:
-            lines = self.log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
-        except OSError:
-            return ""
-        return "\n" + "\n".join(f"    {line}" for line in lines) if lines else " (its log is empty)"
+        for log in self.logs():
+            try:
+                lines = log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
+            except OSError:
+                continue
+            if lines:
+                return "\n" + "\n".join(f"    {line}" for line in lines)
+        return " (its log is empty)"
+
+
+def fetch(url: str, timeout_s: float = 2) -> bytes:
+    """The body of a GET on this machine, past any proxy that the environment names. OSError when nothing answers."""
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=timeout_s) as answer:
+        body: bytes = answer.read()
+    return body
 
 
 def answers(host: str, port: int, timeout_s: float = 0.5) -> bool:

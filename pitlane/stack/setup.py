@@ -4,6 +4,8 @@ Maven's downloads take turns among themselves (`maven.run`) and run beside Super
 """
 
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 from rich.console import Console
 
@@ -22,17 +24,26 @@ SUPERSET_PYTHONS = ">=3.11,<3.13"
 def install(console: Console) -> None:
     """Installs what is missing; raises `Missing` or `InstallFailed`."""
 
-    def servers(say: Say) -> None:
-        for title, part in (("PostgreSQL", postgres), ("Kafka", broker), ("Spark's Kafka connector", spark)):
-            say(title)
-            part.install(TOOLS)
+    def program(title: str, install_it: Callable[[Path], Path], *needs: str) -> Step:
+        def action(_: Say) -> None:
+            install_it(TOOLS)
+
+        return Step(title, action, needs)
+
+    def install_nifi(say: Say) -> None:
         nifi.install(TOOLS, say)
 
     def superset(_: Say) -> None:
         lock = REPOSITORY / "superset" / "requirements.lock"
         bootstrap.make_environment(SUPERSET_ENVIRONMENT, lock, SUPERSET_PYTHONS, quiet=True)
 
-    run([Step("PostgreSQL, Kafka, Spark's connector and NiFi", servers), Step("Superset", superset)], console)
+    chain = [
+        program("PostgreSQL", postgres.install),
+        program("Kafka", broker.install, "PostgreSQL"),
+        program("Spark's Kafka connector", spark.install, "Kafka"),
+        Step("NiFi", install_nifi, ("Spark's Kafka connector",)),
+    ]
+    run([*chain, Step("Superset", superset)], console)
 
 
 def main() -> int:

@@ -74,9 +74,11 @@ class _Display:
     def _say(self, task: TaskID, step: Step, text: str) -> None:
         self._progress.update(task, at=escape(text))
         if not self._console.is_terminal:
-            self._console.print(f"  … {step.title}: {text}", markup=False, highlight=False)
+            self._console.print(f"  … {step.title}: {text}", markup=False, highlight=False, soft_wrap=True)
 
     def _line(self, colour: str, mark: str, title: str, result: str, begun: float) -> None:
         taken = f"{time.monotonic() - begun:.1f} s"
         detail = f" [dim]{escape(result)}[/]" if result else ""
-        self._console.print(f"  [{colour}]{mark}[/] {escape(title)}{detail} [dim]({taken})[/]", highlight=False)
+        self._console.print(
+            f"  [{colour}]{mark}[/] {escape(title)}{detail} [dim]({taken})[/]", highlight=False, soft_wrap=True
+        )

@@ -18,11 +18,14 @@ STAMP = ".installed"
 
 
 @contextmanager
-def lock(path: Path) -> Iterator[None]:
-    """Waits until this process alone holds `path`; the kernel lets go when the process ends, however it ends."""
+def lock(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Waits until this process alone holds `path`; the kernel lets go when the process ends, however it ends.
+
+    Without `wait`, BlockingIOError when another has it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield
 
 
