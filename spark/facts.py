@@ -1,0 +1,115 @@
+"""The facts: which columns of which table a micro-batch brings, and which of two versions of a row stands.
+
+Columns and types come from postgres/tables.py. A fact is a table or, for core.lap, one group of its columns, since
+times, position and tyres of a lap come from different packets and are replaced independently.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+from sqlalchemy import REAL, BigInteger, Boolean, Column, Double, Integer, LargeBinary, SmallInteger, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from postgres import tables
+
+ARROW: dict[type, pa.DataType] = {
+    SmallInteger: pa.int16(),
+    Integer: pa.int32(),
+    BigInteger: pa.int64(),
+    REAL: pa.float32(),
+    Double: pa.float64(),
+    Boolean: pa.bool_(),
+    Text: pa.string(),
+    JSONB: pa.string(),
+    LargeBinary: pa.binary(),
+    type(tables.INSTANT): pa.timestamp("us", tz="UTC"),
+}
+
+Values = Mapping[str, "np.ndarray | pa.Array"]
+
+
+@dataclass(frozen=True, eq=False)
+class Fact:
+    """Rows of `table`. Of two rows with one key the one with the greater `order` columns stands."""
+
+    name: str
+    table: Table
+    order: tuple[str, ...] = ("overall_frame",)
+    group: str = ""
+    """Only this group of the table's columns, beside the key."""
+    ever: tuple[str, ...] = ()
+    """Booleans that stay true once they were, whichever row stands."""
+    earliest: bool = False
+    """The row with the smaller `order` stands instead."""
+
+    @cached_property
+    def key(self) -> tuple[str, ...]:
+        return tuple(c.name for c in self.table.primary_key.columns)
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        return tuple(c for c in self.table.columns if c.primary_key or c.info.get("group", "") == self.group)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        return tuple(c.name for c in self.columns)
+
+    @cached_property
+    def values(self) -> tuple[str, ...]:
+        """What can change: all but the key."""
+        return tuple(name for name in self.names if name not in self.key)
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        return pa.schema([pa.field(c.name, ARROW[type(c.type)]) for c in self.columns])
+
+    def rows(self, values: Values) -> pa.Table:
+        """An Arrow table from arrays by column name; a masked array's masked values are NULL.
+
+        What a column cannot hold (a number out of its range, NaN, infinity) is NULL too, and a row with NULL in a
+        column that must have a value is left out: garbage in a packet must never stop the stream.
+        """
+        table = pa.table([_array(values[f.name], f.type) for f in self.schema], schema=self.schema)
+        required = [c.name for c in self.columns if not c.nullable]
+        keep = pa.array(np.ones(len(table), bool))
+        for name in required:
+            if table[name].null_count:
+                keep = pa.compute.and_(keep, table[name].combine_chunks().is_valid())
+        return table.filter(keep) if keep.true_count < len(table) else table
+
+
+def _array(values: "np.ndarray | pa.Array", wanted: pa.DataType) -> pa.Array:
+    if isinstance(values, pa.Array):
+        return values.cast(wanted)
+    data = np.ma.getdata(values)
+    hidden = np.ma.getmaskarray(values)
+    if pa.types.is_integer(wanted) and data.dtype.kind in "iu":
+        limits = np.iinfo(wanted.to_pandas_dtype())
+        hidden = hidden | (data < limits.min) | (data > limits.max)
+        data = np.where(hidden, 0, data).astype(wanted.to_pandas_dtype())
+    elif data.dtype.kind == "f":
+        hidden = hidden | ~np.isfinite(data)
+        data = np.where(hidden, 0, data).astype(wanted.to_pandas_dtype())
+    return pa.array(np.ascontiguousarray(data), type=wanted, mask=hidden)
+
+
+FACTS: dict[str, Fact] = {
+    fact.name: fact
+    for fact in (
+        Fact("participant", tables.participant, ever=("was_restricted",)),
+        Fact("history", tables.history),
+        Fact("lap_times", tables.lap, ("history_frame",), "history"),
+        Fact("lap_place", tables.lap, ("overall_frame",), "sample"),
+        Fact("lap_tyres", tables.lap, ("tyres_frame",), "tyres"),
+        Fact("lap_trace", tables.lap_trace, ("is_complete", "overall_frame")),
+        Fact("stint", tables.stint),
+        Fact("event", tables.event, ("arrived_at",), earliest=True),
+        Fact("result", tables.result),
+    )
+}
+"""In the order in which they are written."""
+
+PENDING = Fact("pending_datagram", tables.pending_datagram)

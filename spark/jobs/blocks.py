@@ -1,0 +1,131 @@
+"""From blocks to samples: all datagrams of one kind as one array, each with its session and its order."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from f1_packets import PACKETS, SESSION_END_ORDER, Packet
+from f1_packets.block import entry_dtype
+
+
+class Block(NamedTuple):
+    """The value of a Kafka record with what its headers say."""
+
+    packet_format: int
+    packet_id: int
+    shard: int
+    content: bytes
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """n datagrams of one kind; `session` and `order` (n,) belong to them."""
+
+    packet: Packet
+    entries: np.ndarray
+    """(n,) of block.entry_dtype(packet)"""
+    session: np.ndarray
+    """index into Sessions"""
+    order: np.ndarray
+    """f1_packets.sample_order of each, i8"""
+
+    @property
+    def datagrams(self) -> np.ndarray:
+        return self.entries["datagram"]
+
+    @property
+    def header(self) -> np.ndarray:
+        return self.entries["datagram"]["header"]
+
+    def take(self, index: np.ndarray) -> "Samples":
+        return Samples(self.packet, self.entries[index], self.session[index], self.order[index])
+
+
+@dataclass(frozen=True, eq=False)
+class Sessions:
+    """The (session, rig) pairs of a micro-batch; facts refer to them by index until they leave."""
+
+    uid: np.ndarray
+    """i8, two's complement"""
+    rig: np.ndarray
+    """object: str"""
+    shard: np.ndarray
+
+    def key(self, index: np.ndarray) -> dict[str, np.ndarray]:
+        """The key columns of rows whose session is `index`."""
+        return {"session_uid": self.uid[index], "rig": self.rig[index]}
+
+
+class Decoded(NamedTuple):
+    sessions: Sessions
+    samples: list[Samples]
+    datagrams: int
+    rejected_blocks: int
+
+    def of(self, name: str) -> list[Samples]:
+        """The samples of packet `name`, one for each format that is there."""
+        return [s for s in self.samples if s.packet.name == name]
+
+
+def decode(blocks: Iterable[Block]) -> Decoded:
+    """Reads blocks with the packets' tables; a block that does not fit its packet is counted and left out.
+
+    Datagrams without a session (UID 0: menus and lobby) are counted and left out too.
+    """
+    contents: dict[Packet, list[bytes]] = defaultdict(list)
+    shards: dict[Packet, list[int]] = defaultdict(list)
+    rejected = 0
+    for block in blocks:
+        packet = PACKETS.get((block.packet_format, block.packet_id))
+        length = entry_dtype(packet).itemsize if packet else 0
+        if packet is None or len(block.content) % length:
+            rejected += 1
+            continue
+        contents[packet].append(block.content)
+        shards[packet].extend([block.shard] * (len(block.content) // length))
+
+    # One buffer for each kind: concatenating arrays would cost a copy more and lose the packed layout.
+    arrays = {packet: np.frombuffer(b"".join(parts), entry_dtype(packet)) for packet, parts in contents.items()}
+    wanted = {packet: _in_session(packet, entries) for packet, entries in arrays.items()}
+    kept = {packet: entries[wanted[packet]] for packet, entries in arrays.items()}
+    sessions, indices = _sessions([(kept[p], np.asarray(shards[p], "i2")[wanted[p]]) for p in kept])
+    samples = [
+        Samples(packet, entries, index, orders(entries["datagram"]["header"]))
+        for (packet, entries), index in zip(kept.items(), indices, strict=True)
+        if len(entries)
+    ]
+    return Decoded(sessions, samples, sum(map(len, arrays.values())), rejected)
+
+
+def orders(header: np.ndarray) -> np.ndarray:
+    """`f1_packets.sample_order` over an array of headers, i8."""
+    frame = header["overall_frame_identifier"].astype("i8")
+    return np.where((frame == 0) & (header["session_time_s"] > 0), SESSION_END_ORDER, frame)
+
+
+def _in_session(packet: Packet, entries: np.ndarray) -> np.ndarray:
+    header = entries["datagram"]["header"]
+    same_kind = (header["packet_format"] == packet.format) & (header["packet_id"] == packet.id)
+    return same_kind & (header["session_uid"] != 0)
+
+
+def _sessions(arrays: list[tuple[np.ndarray, np.ndarray]]) -> tuple[Sessions, list[np.ndarray]]:
+    """The distinct (UID, rig) of all arrays, and for each array the index of each entry's."""
+    pair = np.dtype([("uid", "<i8"), ("rig", "S16")])
+    lengths = [len(entries) for entries, _ in arrays]
+    pairs = np.empty(sum(lengths), pair)
+    shards = np.empty(sum(lengths), "i2")
+    at = 0
+    for entries, shard in arrays:
+        pairs["uid"][at : at + len(entries)] = entries["datagram"]["header"]["session_uid"].astype("<i8")
+        pairs["rig"][at : at + len(entries)] = entries["rig"]
+        shards[at : at + len(entries)] = shard
+        at += len(entries)
+    _, first, index = np.unique(pairs.view(f"V{pair.itemsize}"), return_index=True, return_inverse=True)
+    found = pairs[first]
+    rigs = np.array([rig.decode("utf-8", errors="replace") for rig in found["rig"].tolist()], dtype=object)
+    split = np.split(index.reshape(-1), np.cumsum(lengths)[:-1]) if arrays else []
+    return Sessions(found["uid"].copy(), rigs, shards[first]), split

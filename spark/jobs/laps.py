@@ -1,0 +1,122 @@
+"""core.lap, core.stint and core.history: places and tyres from samples, times and stints from SessionHistory."""
+
+import numpy as np
+import pyarrow as pa
+
+from f1_packets import PACKET_IDS, PACKETS
+from spark.facts import FACTS
+from spark.jobs.blocks import Samples, Sessions
+from spark.jobs.frames import CarFrames
+from spark.jobs.order import newest
+
+VALID = {"is_valid": 1, "sector1_valid": 2, "sector2_valid": 4, "sector3_valid": 8}
+"""Bits of SessionHistory's `valid_flags`."""
+STILL_RUNNING = 255
+"""A stint's end lap while the tyres are on the car."""
+
+
+def lap_place(rows: CarFrames, sessions: Sessions) -> pa.Table:
+    """The position at the last sample of each lap."""
+    rows = rows.take(newest((rows.session, rows.car, rows.lap("current_lap_num")), (rows.order,)))
+    return FACTS["lap_place"].rows(
+        {**_lap_key(rows, sessions), "position": rows.lap("car_position"), "overall_frame": rows.order}
+    )
+
+
+def lap_tyres(rows: CarFrames, sessions: Sessions) -> pa.Table:
+    """The tyres at the last sample of each lap that came with CarStatus."""
+    rows = rows.take(np.flatnonzero(rows.has("car_status")))
+    rows = rows.take(newest((rows.session, rows.car, rows.lap("current_lap_num")), (rows.order,)))
+    return FACTS["lap_tyres"].rows(
+        {
+            **_lap_key(rows, sessions),
+            "actual_compound_id": rows.of("car_status", "actual_tyre_compound"),
+            "visual_compound_id": rows.of("car_status", "visual_tyre_compound"),
+            "tyre_age_laps": rows.of("car_status", "tyres_age_laps"),
+            "tyres_frame": rows.order,
+        }
+    )
+
+
+def _lap_key(rows: CarFrames, sessions: Sessions) -> dict[str, np.ndarray]:
+    return {**sessions.key(rows.session), "car_index": rows.car, "lap_number": rows.lap("current_lap_num")}
+
+
+def history(packets: Samples, sessions: Sessions) -> pa.Table:
+    """What each packet listed: (car, number of laps), the newest of each."""
+    sent = packets.datagrams
+    at = np.flatnonzero(sent["car_index"] < _num_cars(packets))
+    at = at[newest((packets.session[at], sent["car_index"][at], sent["num_laps"][at]), (packets.order[at],))]
+    return FACTS["history"].rows(
+        {
+            **sessions.key(packets.session[at]),
+            "car_index": sent["car_index"][at],
+            "num_laps": sent["num_laps"][at],
+            "overall_frame": packets.order[at],
+        }
+    )
+
+
+def lap_times(packets: Samples, sessions: Sessions) -> pa.Table:
+    """Every lap of each car's newest packet: the packet stands as a whole."""
+    packets = newest_of_each_car(packets)
+    laps = packets.datagrams["laps"]
+    row, index = np.nonzero(np.arange(laps.shape[1]) < packets.datagrams["num_laps"][:, None])
+    lap = laps[row, index]
+    sectors = {f"sector{n}_ms": _known(lap[f"sector{n}_ms_part"] + _minutes(lap, n)) for n in (1, 2, 3)}
+    return FACTS["lap_times"].rows(
+        {
+            **sessions.key(packets.session[row]),
+            "car_index": packets.datagrams["car_index"][row],
+            "lap_number": index + 1,
+            "lap_time_ms": _known(lap["lap_time_ms"]),
+            **sectors,
+            **{name: lap["valid_flags"] & bit > 0 for name, bit in VALID.items()},
+            "history_frame": packets.order[row],
+        }
+    )
+
+
+def stints(packets: Samples, sessions: Sessions) -> pa.Table:
+    """The stints of each car's newest packet; each starts on the lap after the one before ended on."""
+    packets = newest_of_each_car(packets)
+    sent = packets.datagrams["tyre_stints"]
+    row, index = np.nonzero(np.arange(sent.shape[1]) < packets.datagrams["num_tyre_stints"][:, None])
+    stint = sent[row, index]
+    before = sent["end_lap"][row, np.maximum(index - 1, 0)].astype("i2")
+    end = stint["end_lap"]
+    return FACTS["stint"].rows(
+        {
+            **sessions.key(packets.session[row]),
+            "car_index": packets.datagrams["car_index"][row],
+            "stint_number": index + 1,
+            "start_lap": np.where(index == 0, 1, before + 1),
+            "end_lap": np.ma.MaskedArray(end, end == STILL_RUNNING),
+            "actual_compound_id": stint["actual_tyre_compound"],
+            "visual_compound_id": stint["visual_tyre_compound"],
+            "overall_frame": packets.order[row],
+        }
+    )
+
+
+def newest_of_each_car(packets: Samples) -> Samples:
+    """One SessionHistory packet for each car; of those at session end the latest by the game's clock."""
+    car = packets.datagrams["car_index"]
+    at = np.flatnonzero(car < _num_cars(packets))
+    order = packets.order[at], packets.header["session_time_s"][at], packets.datagrams["num_laps"][at]
+    at = at[newest((packets.session[at], car[at]), order)]
+    _, first = np.unique(packets.session[at].astype("i8") * 256 + car[at], return_index=True)
+    return packets.take(at[first])
+
+
+def _num_cars(packets: Samples) -> int:
+    return PACKETS[packets.packet.format, PACKET_IDS["lap_data"]].num_cars
+
+
+def _minutes(lap: np.ndarray, sector: int) -> np.ndarray:
+    return lap[f"sector{sector}_minutes_part"].astype("i4") * 60_000
+
+
+def _known(milliseconds: np.ndarray) -> np.ma.MaskedArray:
+    """The game sends 0 for a time that is not there yet."""
+    return np.ma.MaskedArray(milliseconds, milliseconds == 0)

@@ -1,0 +1,47 @@
+"""A micro-batch: blocks in, facts out. What each Spark task computes for its shards."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from spark.facts import FACTS, PENDING
+from spark.jobs import drivers, events, frames, lap_trace, laps, pending
+from spark.jobs.blocks import Block, decode
+
+_BY_CARS = {"lap_place": laps.lap_place, "lap_tyres": laps.lap_tyres, "lap_trace": lap_trace.lap_trace}
+_BY_PACKET = {
+    "participant": ("participants", drivers.participants),
+    "history": ("session_history", laps.history),
+    "lap_times": ("session_history", laps.lap_times),
+    "stint": ("session_history", laps.stints),
+    "event": ("event", events.events),
+    "result": ("final_classification", drivers.results),
+}
+
+
+class Reduced(NamedTuple):
+    tables: dict[str, pa.Table]
+    """fact name → rows; what still waits for its partners is under `pending_datagram`"""
+    datagrams: int
+    rejected_blocks: int
+
+
+def reduce(blocks: Iterable[Block], query_id: str) -> Reduced:
+    """The facts in `blocks`, which must hold all of a rig's blocks of this batch and what waited from the one before.
+
+    `query_id` marks the datagrams that go on waiting.
+    """
+    decoded = decode(blocks)
+    parts: dict[str, list[pa.Table]] = {name: [] for name in FACTS}
+    for rows in frames.join(decoded):
+        for name, compute in _BY_CARS.items():
+            parts[name].append(compute(rows, decoded.sessions))
+    for name, (packet_name, compute) in _BY_PACKET.items():
+        for samples in decoded.of(packet_name):
+            parts[name].append(compute(samples, decoded.sessions))
+    tables = {name: pa.concat_tables(found) for name, found in parts.items() if found}
+    tables[PENDING.name] = pending.still_waiting(decoded, query_id)
+    return Reduced(
+        {name: rows for name, rows in tables.items() if len(rows)}, decoded.datagrams, decoded.rejected_blocks
+    )

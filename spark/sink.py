@@ -1,0 +1,159 @@
+"""The one place that writes facts: everything of a micro-batch in one Postgres transaction, with its ledger row.
+
+What it promises: after `write` returned, the batch is in the tables exactly once, whether it was written now or
+before; if it raised or the process died, nothing of the batch is there.
+"""
+
+import contextlib
+import io
+import time
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import orjson
+import psycopg
+import pyarrow as pa
+import pyarrow.csv
+import structlog
+
+from spark import statements
+from spark.errors import SinkUnavailable
+from spark.facts import FACTS, PENDING
+from spark.jobs.blocks import Block
+
+log = structlog.get_logger()
+
+RETRY_FOR_S = 120
+RETRY_EVERY_S = 1
+WRITER_LOCK = 0x9171A4F
+"""One writer at a time: a batch run beside the stream waits for it instead of meeting it in a deadlock."""
+
+
+class Counts(NamedTuple):
+    """What a micro-batch read, for the ledger."""
+
+    blocks: int
+    datagrams: int
+    rejected_blocks: int
+    offsets: Mapping[str, Mapping[str, tuple[int, int]]]
+    """topic → partition → first and last offset"""
+
+
+class Sink:
+    """Writes to the database at `conninfo` as role pitlane_spark; keeps one connection and makes it anew when lost."""
+
+    def __init__(self, conninfo: str) -> None:
+        self._conninfo = conninfo
+        self._connection: psycopg.Connection | None = None
+
+    def waiting(self, query_id: str) -> list[Block]:
+        """The datagrams that wait for their partners since the batch before, as blocks."""
+        with self._transaction() as connection:
+            rows = connection.execute(statements.WAITING, [query_id]).fetchall()
+        return [Block(*row) for row in rows]
+
+    def has(self, query_id: str, batch_id: int) -> bool:
+        """Whether this batch is in the tables already."""
+        with self._transaction() as connection:
+            found = "SELECT 1 FROM core.ledger WHERE query_id = %s AND batch_id = %s"
+            return connection.execute(found, [query_id, batch_id]).fetchone() is not None
+
+    def write(self, query_id: str, batch_id: int, tables: Mapping[str, pa.Table], counts: Counts) -> bool:
+        """Writes a micro-batch; False if it was there already. `tables` as `micro_batch.reduce` names them.
+
+        Raises SinkUnavailable if Postgres stays away for RETRY_FOR_S.
+        """
+        while True:
+            try:
+                with self._transaction() as connection:
+                    return _write(connection, query_id, batch_id, tables, counts)
+            except (psycopg.OperationalError, psycopg.errors.InternalError_) as error:
+                # The connection is gone; whether the commit was heard is told by the ledger in the next round.
+                log.warning("lost Postgres while writing", batch_id=batch_id, error=str(error).strip())
+
+    def forget(self, query_id: str) -> None:
+        """Drops what still waits for a query that has ended for good."""
+        with self._transaction() as connection:
+            connection.execute(statements.FORGET_WAITING, [query_id])
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[psycopg.Connection]:
+        connection = self._connected()
+        try:
+            with connection.transaction():
+                yield connection
+        except psycopg.OperationalError:
+            self.close()
+            raise
+
+    def _connected(self) -> psycopg.Connection:
+        if self._connection is not None and not self._connection.closed:
+            return self._connection
+        deadline = time.monotonic() + RETRY_FOR_S
+        while True:
+            try:
+                self._connection = psycopg.connect(self._conninfo, autocommit=True, connect_timeout=5)
+                _prepare(self._connection)
+            except psycopg.OperationalError as error:
+                if time.monotonic() > deadline:
+                    hint = "look at the Postgres log, or run: pitlane doctor"
+                    raise SinkUnavailable(f"Postgres does not answer: {str(error).strip()}", hint) from error
+                log.warning("waiting for Postgres", error=str(error).strip())
+                time.sleep(RETRY_EVERY_S)
+            else:
+                return self._connection
+
+
+def _prepare(connection: psycopg.Connection) -> None:
+    for fact in FACTS.values():
+        connection.execute(statements.create_incoming(fact))
+    connection.execute(statements.CREATE_TOUCHED)
+
+
+def _write(
+    connection: psycopg.Connection, query_id: str, batch_id: int, tables: Mapping[str, pa.Table], counts: Counts
+) -> bool:
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", [WRITER_LOCK])
+    if connection.execute(statements.CLAIM, [query_id, batch_id]).rowcount == 0:
+        return False
+    facts = [fact for fact in FACTS.values() if len(tables.get(fact.name, ()))]
+    for fact in facts:
+        _copy(connection, statements.copy(fact, statements.incoming(fact)), tables[fact.name])
+    connection.execute(statements.TOUCH)
+    for fact in facts:
+        connection.execute(statements.upsert(fact))
+    for statement in (
+        *statements.UNDO,
+        statements.HIDE_RESTRICTED,
+        statements.TOUCH_WITHOUT_COVERAGE,
+        statements.SUM_UP_TRACE,
+    ):
+        connection.execute(statement.encode())
+    connection.execute(statements.FORGET_WAITING, [query_id])
+    if len(waiting := tables.get(PENDING.name, PENDING.schema.empty_table())):
+        _copy(connection, statements.copy(PENDING, statements.table(PENDING)), waiting)
+    rows = {fact.name: len(tables[fact.name]) for fact in facts}
+    closing = [counts.blocks, counts.datagrams, counts.rejected_blocks, _json(counts.offsets), _json(rows)]
+    connection.execute(statements.CLOSE, [*closing, query_id, batch_id])
+    return True
+
+
+def _copy(connection: psycopg.Connection, statement: psycopg.sql.Composed, rows: pa.Table) -> None:
+    """COPY as CSV, which Arrow writes in C++: nulls are empty, texts are quoted, floats are exact."""
+    for index, field in enumerate(rows.schema):
+        if pa.types.is_binary(field.type):
+            hexadecimal = pa.array(["\\x" + value.hex() for value in rows.column(index).to_pylist()], pa.string())
+            rows = rows.set_column(index, field.name, hexadecimal)
+    buffer = io.BytesIO()
+    pa.csv.write_csv(rows, buffer, pa.csv.WriteOptions(include_header=False))
+    with connection.cursor().copy(statement) as stream:
+        stream.write(buffer.getbuffer())
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value).decode()

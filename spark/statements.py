@@ -1,0 +1,220 @@
+"""The SQL of a micro-batch: upserts generated from the facts, and what is derived inside the database.
+
+All of it is idempotent and independent of the order in which batches come: which version of a row stands is decided
+by a total order, and what a flashback undid is told from core.history, whichever came first.
+"""
+
+from collections.abc import Iterable
+
+from psycopg.sql import SQL, Composable, Composed, Identifier
+
+from spark.facts import Fact
+
+
+def incoming(fact: Fact) -> Identifier:
+    """The temporary table that holds a batch's rows of `fact`."""
+    return Identifier(f"new_{fact.name}")
+
+
+def create_incoming(fact: Fact) -> Composed:
+    """Emptied by each commit and kept as long as the connection: a new one each time would bloat the catalogue."""
+    return SQL(
+        "CREATE TEMPORARY TABLE IF NOT EXISTS {} ON COMMIT DELETE ROWS AS SELECT {} FROM {} WITH NO DATA"
+    ).format(incoming(fact), _list(fact.names), table(fact))
+
+
+def copy(fact: Fact, into: Composable) -> Composed:
+    return SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(into, _list(fact.names))
+
+
+def table(fact: Fact) -> Identifier:
+    return Identifier(str(fact.table.schema), fact.table.name)
+
+
+def upsert(fact: Fact) -> Composed:
+    """The batch's rows into the table, where they beat what is there.
+
+    The greater order wins. Versions of one order differ only in how much of the sample was known, so the one that
+    knows more wins; and as a last resort, for packets that contradict each other, the one whose bytes are greater.
+    What is there already is not written again.
+    """
+    free = [name for name in fact.values if name not in fact.ever]
+    new_rank, old_rank = _rank(fact, free, "excluded"), _rank(fact, free, "old")
+    wins = SQL(
+        "(ROW({0}) > ROW({1}) OR (ROW({0}) = ROW({1}) AND ROW({2})::record OPERATOR(pg_catalog.*>) ROW({3})::record))"
+    ).format(new_rank, old_rank, _list(free, "excluded"), _list(free, "old"))
+    if fact.ever:
+        keep_or_take = SQL("{name} = CASE WHEN {wins} THEN excluded.{name} ELSE old.{name} END")
+    else:
+        keep_or_take = SQL("{name} = excluded.{name}")
+    assignments = [keep_or_take.format(name=Identifier(name), wins=wins) for name in free]
+    assignments += [SQL("{0} = old.{0} OR excluded.{0}").format(Identifier(name)) for name in fact.ever]
+    becomes_true = [SQL("(excluded.{0} AND NOT old.{0})").format(Identifier(name)) for name in fact.ever]
+    return SQL(
+        "INSERT INTO {table} AS old ({columns})"
+        " SELECT DISTINCT ON ({key}) {columns} FROM {incoming} AS new"
+        " ORDER BY {key}, ROW({rank}) DESC, ROW({free}) USING OPERATOR(pg_catalog.*>)"
+        " ON CONFLICT ({key}) DO UPDATE SET {assignments} WHERE {changes}"
+    ).format(
+        table=table(fact),
+        columns=_list(fact.names),
+        key=_list(fact.key),
+        incoming=incoming(fact),
+        rank=_rank(fact, free, "new"),
+        free=_list(free, "new"),
+        assignments=SQL(", ").join(assignments),
+        changes=SQL(" OR ").join([wins, *becomes_true]),
+    )
+
+
+def _rank(fact: Fact, free: list[str], side: str) -> Composed:
+    """What is compared, greatest first: the order, then how many values are known."""
+    form = "-extract(epoch FROM {})" if fact.earliest else "coalesce({}, -1)"
+    parts: list[Composable] = []
+    for name in fact.order:
+        column = Identifier(side, name)
+        nullable = fact.table.columns[name].nullable
+        parts.append(SQL(form).format(column) if nullable or fact.earliest else column)
+    return SQL(", ").join([*parts, SQL("num_nonnulls({})").format(_list(free, side))])
+
+
+def _list(names: Iterable[str], side: str = "") -> Composed:
+    return SQL(", ").join([Identifier(side, name) if side else Identifier(name) for name in names])
+
+
+CREATE_TOUCHED = """
+CREATE TEMPORARY TABLE IF NOT EXISTS touched_lap (
+    session_uid bigint, rig text, car_index smallint, lap_number smallint
+) ON COMMIT DELETE ROWS
+"""
+
+# Before the upserts, because it asks what was known until now. The laps whose trace may change by more than the rows
+# that come in: all laps of a car that turns out to be restricted, and laps that SessionHistory no longer lists.
+TOUCH = """
+INSERT INTO touched_lap
+SELECT session_uid, rig, car_index, lap_number FROM new_lap_trace
+UNION
+SELECT l.session_uid, l.rig, l.car_index, l.lap_number
+FROM new_participant AS n
+LEFT JOIN core.participant AS p USING (session_uid, rig, car_index)
+JOIN core.lap AS l USING (session_uid, rig, car_index)
+WHERE n.was_restricted AND NOT coalesce(p.was_restricted, false)
+UNION
+SELECT l.session_uid, l.rig, l.car_index, l.lap_number
+FROM (
+    SELECT session_uid, rig, car_index, min(num_laps) AS num_laps FROM new_history
+    GROUP BY session_uid, rig, car_index
+) AS h
+JOIN core.lap AS l USING (session_uid, rig, car_index)
+WHERE l.lap_number > h.num_laps
+"""
+
+# A car whose driver hides the telemetry sends zeros. They stay only if the setting was public at that sample.
+HIDE_RESTRICTED = """
+UPDATE core.lap_trace AS t
+SET fuel_in_tank_kg = NULL, ers_store_j = NULL, ers_deploy_mode = NULL, ers_deployed_j = NULL, ers_harvested_j = NULL
+FROM touched_lap AS k
+JOIN core.participant AS p USING (session_uid, rig, car_index)
+WHERE p.was_restricted
+  AND (t.session_uid, t.rig, t.car_index, t.lap_number) = (k.session_uid, k.rig, k.car_index, k.lap_number)
+  AND t.fuel_in_tank_kg = 0 AND t.ers_store_j = 0 AND t.ers_deployed_j = 0 AND t.ers_harvested_j = 0
+"""
+
+# SessionHistory is behind: 16 frames after a car crossed the line a packet still left out the new lap.
+HISTORY_LAG_FRAMES = 60
+
+# A sample of lap n is undone if a later SessionHistory packet listed fewer than n laps.
+_UNDONE_BEFORE = f"""(
+    SELECT max(h.overall_frame) - {HISTORY_LAG_FRAMES} FROM core.history AS h
+    WHERE (h.session_uid, h.rig, h.car_index) = (x.session_uid, x.rig, x.car_index) AND h.num_laps < x.lap_number
+)"""
+# Times stand only if they are from the car's newest SessionHistory packet: it stands as a whole.
+_NEWEST_HISTORY = """(
+    SELECT max(h.overall_frame) FROM core.history AS h
+    WHERE (h.session_uid, h.rig, h.car_index) = (x.session_uid, x.rig, x.car_index)
+)"""
+_CARS_OF_THE_BATCH = """
+    (x.session_uid, x.rig, x.car_index) IN (
+        SELECT session_uid, rig, car_index FROM new_history
+        UNION SELECT session_uid, rig, car_index FROM new_lap_place
+    )
+"""
+
+UNDO = (
+    f"""
+    DELETE FROM core.lap_trace AS x USING touched_lap AS k
+    WHERE (x.session_uid, x.rig, x.car_index, x.lap_number) = (k.session_uid, k.rig, k.car_index, k.lap_number)
+      AND x.overall_frame < {_UNDONE_BEFORE}
+    """,
+    f"""
+    UPDATE core.lap AS x
+    SET lap_time_ms = NULL, sector1_ms = NULL, sector2_ms = NULL, sector3_ms = NULL, is_valid = NULL,
+        sector1_valid = NULL, sector2_valid = NULL, sector3_valid = NULL, history_frame = NULL
+    WHERE {_CARS_OF_THE_BATCH} AND x.history_frame < {_NEWEST_HISTORY}
+    """,
+    f"""
+    UPDATE core.lap AS x SET position = NULL, overall_frame = NULL
+    WHERE {_CARS_OF_THE_BATCH} AND x.overall_frame < {_UNDONE_BEFORE}
+    """,
+    f"""
+    UPDATE core.lap AS x
+    SET actual_compound_id = NULL, visual_compound_id = NULL, tyre_age_laps = NULL, tyres_frame = NULL
+    WHERE {_CARS_OF_THE_BATCH} AND x.tyres_frame < {_UNDONE_BEFORE}
+    """,
+    f"""
+    DELETE FROM core.lap AS x
+    WHERE {_CARS_OF_THE_BATCH} AND num_nonnulls(history_frame, overall_frame, tyres_frame) = 0
+    """,
+    f"DELETE FROM core.stint AS x WHERE {_CARS_OF_THE_BATCH} AND x.overall_frame < {_NEWEST_HISTORY}",
+)
+
+# The session row comes from the gateway and may come later: then a lap gets its coverage with the next batch.
+TOUCH_WITHOUT_COVERAGE = """
+INSERT INTO touched_lap
+SELECT l.session_uid, l.rig, l.car_index, l.lap_number
+FROM (SELECT DISTINCT session_uid, rig FROM touched_lap) AS seen
+JOIN core.session AS s USING (session_uid, rig)
+JOIN core.lap AS l USING (session_uid, rig)
+WHERE l.coverage IS NULL AND l.is_pit_lap IS NOT NULL AND s.track_length_m > 0
+"""
+
+SUM_UP_TRACE = """
+UPDATE core.lap AS l
+SET is_pit_lap = a.is_pit_lap, fuel_start_kg = a.fuel_start_kg, fuel_end_kg = a.fuel_end_kg,
+    fuel_used_kg = a.fuel_start_kg - a.fuel_end_kg, ers_deployed_j = a.ers_deployed_j,
+    ers_harvested_j = a.ers_harvested_j, top_speed_kmh = a.top_speed_kmh, coverage = a.coverage
+FROM (
+    SELECT
+        k.session_uid, k.rig, k.car_index, k.lap_number,
+        bool_or(t.pit_status > 0) AS is_pit_lap,
+        (array_agg(t.fuel_in_tank_kg ORDER BY t.distance_bin) FILTER (WHERE t.fuel_in_tank_kg IS NOT NULL))[1]
+            AS fuel_start_kg,
+        (array_agg(t.fuel_in_tank_kg ORDER BY t.distance_bin DESC) FILTER (WHERE t.fuel_in_tank_kg IS NOT NULL))[1]
+            AS fuel_end_kg,
+        (array_agg(t.ers_deployed_j ORDER BY t.distance_bin DESC) FILTER (WHERE t.ers_deployed_j IS NOT NULL))[1]
+            AS ers_deployed_j,
+        (array_agg(t.ers_harvested_j ORDER BY t.distance_bin DESC) FILTER (WHERE t.ers_harvested_j IS NOT NULL))[1]
+            AS ers_harvested_j,
+        max(t.speed_kmh) AS top_speed_kmh,
+        least(1, count(t.distance_bin) / ceil(nullif(max(s.track_length_m), 0) / 10.0))::real AS coverage
+    FROM (SELECT DISTINCT session_uid, rig, car_index, lap_number FROM touched_lap) AS k
+    LEFT JOIN core.lap_trace AS t USING (session_uid, rig, car_index, lap_number)
+    LEFT JOIN core.session AS s USING (session_uid, rig)
+    GROUP BY k.session_uid, k.rig, k.car_index, k.lap_number
+) AS a
+WHERE (l.session_uid, l.rig, l.car_index, l.lap_number) = (a.session_uid, a.rig, a.car_index, a.lap_number)
+"""
+
+CLAIM = """
+INSERT INTO core.ledger (query_id, batch_id) VALUES (%s, %s) ON CONFLICT DO NOTHING
+"""
+CLOSE = """
+UPDATE core.ledger
+SET blocks = %s, datagrams = %s, rejected_blocks = %s, offsets = %s, rows = %s
+WHERE query_id = %s AND batch_id = %s
+"""
+WAITING = """
+SELECT packet_format, packet_id, shard, string_agg(entry, ''::bytea ORDER BY session_uid, rig, overall_frame)
+FROM core.pending_datagram WHERE query_id = %s GROUP BY packet_format, packet_id, shard
+"""
+FORGET_WAITING = "DELETE FROM core.pending_datagram WHERE query_id = %s"
