@@ -32,6 +32,8 @@ EXTENSIONS_NAME = "nifi-extensions"
 
 # What NiFi calls the folder of a NAR's jars once it is unpacked.
 _PACKED, _UNPACKED = "META-INF/bundled-dependencies", "NAR-INF/bundled-dependencies"
+# A value to fill in, in a file of nifi/runtime/conf.
+_PLACE = re.compile(r"@(http_port|sensitive_key)@")
 
 
 def _quiet(_: str) -> None:
@@ -49,7 +51,7 @@ def install(tools_folder: Path, say: Callable[[str], None] = _quiet) -> Path:
     stamp = _fingerprint(poms, POMS)
     if not tools.is_installed(place, stamp):
         say("NiFi 2.3.0 from Maven Central (about 500 MB)")
-        tools.install(place, stamp, lambda part: _gather(part, tools_folder / "nifi.log"))
+        tools.install(place, stamp, lambda part: _gather(part, tools_folder.parent / "logs" / "install-nifi.log"))
     install_extensions(tools_folder, say)
     return place
 
@@ -61,7 +63,7 @@ def install_extensions(tools_folder: Path, say: Callable[[str], None] = _quiet) 
     stamp = _fingerprint(sorted(sources), EXTENSIONS)
     if not tools.is_installed(place, stamp):
         say("Pitlane's NiFi extensions")
-        tools.install(place, stamp, lambda part: _build(part, tools_folder / "nifi-extensions.log"))
+        tools.install(place, stamp, lambda part: _build(part, tools_folder.parent / "logs" / "install-nifi-extensions.log"))
     return place
 
 
@@ -134,11 +136,9 @@ def lay_out(home: Path, tools_folder: Path, http_port: int) -> None:
         shutil.copyfile(nar, home / "extensions" / nar.name)
     values = {"http_port": str(http_port), "sensitive_key": _sensitive_key(home)}
     for template in CONF.iterdir():
-        text = re.sub(r"@(\w+)@", lambda match: values[match.group(1)], template.read_text()) \
-            if template.name == "nifi.properties" else template.read_text()
         target = home / "conf" / template.name
         target.touch(mode=0o600)
-        target.write_text(text)
+        target.write_text(_PLACE.sub(lambda match: values[match.group(1)], template.read_text()))
 
 
 def _sensitive_key(home: Path) -> str:

@@ -1,0 +1,93 @@
+"""Deploys the flow into a NiFi, new or not, and waits until blocks can be posted."""
+
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from nipyapi import canvas
+
+from nifi import build, definition, group
+from nifi.errors import InvalidFlow, NotRunning
+from pitlane.settings import NifiSettings
+
+POLL_S = 0.25
+
+
+def deploy(settings: NifiSettings, flow_file: Path = build.FLOW_FILE, timeout_s: float = 60) -> dict[str, Any]:
+    """Makes the NiFi at `settings.nifi_url` run the flow in `flow_file`; a second run changes nothing.
+
+    A NiFi without the flow gets it; one that has another version of it is brought to this one in place, and queued
+    blocks stay. Parameters take their values from `settings`.
+
+    Returns {"nifi": version, "group": id, "flow": "created" | "updated" | "unchanged", "parameters": [names changed],
+    "processors": number running, "blocks_url": where to post}. Raises `Unreachable`, `InvalidFlow`, `NotRunning`.
+    """
+    version = group.connect(settings.nifi_url)
+    flow = definition.with_parameters(definition.read(flow_file), build.parameter_values(settings))
+    flow = definition.normal(flow)
+    found = group.find(flow["flowContents"]["name"])
+    if found is None:
+        found, action = group.bring_in(flow), "created"
+    elif group.read(found)["flowContents"] != flow["flowContents"]:
+        group.replace(found, flow)
+        action = "updated"
+    else:
+        action = "unchanged"
+    changed = group.set_parameters(flow)
+    running = _start(found.id, timeout_s)
+    blocks_url = f"http://{urlsplit(settings.nifi_url).hostname}:{settings.nifi_listen_port}/{settings.nifi_listen_path}"
+    _wait_listening(blocks_url, timeout_s)
+    return {
+        "nifi": version,
+        "group": found.id,
+        "flow": action,
+        "parameters": changed,
+        "processors": running,
+        "blocks_url": blocks_url,
+    }
+
+
+def _start(group_id: str, timeout_s: float) -> int:
+    """Starts all processors and waits until they run; returns how many."""
+    deadline = time.monotonic() + timeout_s
+    started = False
+    while True:
+        processors = canvas.list_all_processors(group_id)
+        waiting = [each for each in processors if each.status.run_status != "Running"]
+        if not waiting:
+            return len(processors)
+        # NiFi validates in the background: what was just brought in is not startable yet.
+        validating = any(each.component.validation_status == "VALIDATING" for each in waiting)
+        if not started and not validating:
+            _refuse_invalid(waiting)
+            canvas.schedule_process_group(group_id, True, identifier_type="id")
+            started = True
+        if time.monotonic() > deadline:
+            names = ", ".join(f"{each.component.name} is {each.status.run_status.lower()}" for each in waiting)
+            raise NotRunning(f"the flow does not run after {timeout_s:.0f} s: {names}", "NiFi's log and canvas say why")
+        time.sleep(POLL_S)
+
+
+def _refuse_invalid(processors: list[Any]) -> None:
+    problems = [
+        f"{each.component.name}: {problem}"
+        for each in processors
+        for problem in each.component.validation_errors or ()
+    ]
+    if problems:
+        raise InvalidFlow("NiFi cannot run the flow: " + "; ".join(problems))
+
+
+def _wait_listening(blocks_url: str, timeout_s: float) -> None:
+    """A running ListenHTTP opens its port a little later; HEAD is answered by it without making a FlowFile."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            with urllib.request.urlopen(urllib.request.Request(blocks_url, method="HEAD"), timeout=2):
+                return
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise NotRunning(f"nothing accepts blocks at {blocks_url}: {error}") from error
+        time.sleep(POLL_S)

@@ -1,0 +1,90 @@
+"""The process group of the flow in one running NiFi, over its REST API: found, read as a definition, brought in, replaced.
+
+nipyapi keeps the address of its NiFi in one global place, so a process talks to one NiFi at a time.
+"""
+
+import json
+from typing import Any
+
+import nipyapi
+from nipyapi import canvas, parameters, utils, versioning
+from nipyapi.nifi import ProcessGroupsApi
+from nipyapi.nifi.rest import ApiException
+from urllib3.exceptions import HTTPError
+
+from nifi import definition
+from nifi.build import GROUP
+from nifi.definition import Json
+from nifi.errors import NotDeployed, Unreachable
+
+# nipyapi's entities are generated classes without types.
+Entity = Any
+
+
+def connect(url: str) -> str:
+    """Points nipyapi at the NiFi whose API is `url` (http://host:port/nifi-api); returns its version."""
+    nipyapi.config.nifi_config.host = url
+    nipyapi.config.nifi_config.api_client = None  # made for the address before
+    try:
+        version: str = nipyapi.nifi.FlowApi().get_about_info().about.version
+    except (HTTPError, OSError, ApiException) as error:
+        raise Unreachable(f"no NiFi answers at {url}", "pitlane up starts one, PITLANE_NIFI_URL names another") from error
+    return version
+
+
+def find(name: str = GROUP) -> Entity | None:
+    """The group of that name on the outermost canvas, None where there is none."""
+    groups = ProcessGroupsApi().get_process_groups(canvas.get_root_pg_id()).process_groups
+    return next((group for group in groups if group.component.name == name), None)
+
+
+def get(name: str = GROUP) -> Entity:
+    if group := find(name):
+        return group
+    raise NotDeployed(f"NiFi has no flow {name}", "pitlane flow deploy")
+
+
+def read(group: Entity) -> Json:
+    """The group's definition as NiFi has it now, in stable form, parameter values included."""
+    return definition.normal(json.loads(versioning.export_process_group_definition(group)))
+
+
+def bring_in(flow: Json) -> Entity:
+    """A new group on the outermost canvas, below whatever is there; stopped."""
+    root = canvas.get_process_group(canvas.get_root_pg_id(), "id")
+    others = ProcessGroupsApi().get_process_groups(root.id).process_groups
+    y = max((group.position.y + 300 for group in others), default=0.0)
+    return versioning.import_process_group_definition(root, flow_definition=json.dumps(flow), position=(0.0, y))
+
+
+def replace(group: Entity, flow: Json, timeout_s: float = 120) -> None:
+    """Turns the group into `flow`. NiFi stops what changes and starts it again; other components and all queues stay."""
+    api = ProcessGroupsApi()
+    group = canvas.get_process_group(group.id, "id")
+    body = {"processGroupRevision": group.revision, "versionedFlowSnapshot": flow}
+    request = api.initiate_replace_process_group(body=body, id=group.id).request
+    utils.wait_for_request(
+        lambda: api.get_replace_process_group_request(request.request_id),
+        lambda: api.delete_replace_process_group_request(request.request_id),
+        nipyapi_delay=0.5,
+        nipyapi_max_wait=timeout_s,
+    )
+
+
+def set_parameters(flow: Json) -> list[str]:
+    """Gives every parameter context of `flow` the values it has there; returns the names of the parameters it changed.
+
+    NiFi restarts the processors that refer to one. Sensitive parameters have no value in a flow and stay as they are.
+    """
+    changed = []
+    for name, wanted in flow["parameterContexts"].items():
+        context = parameters.get_parameter_context(name, greedy=False)
+        have = {entity.parameter.name: entity.parameter.value for entity in context.component.parameters}
+        differing = [p for p in wanted["parameters"] if not p["sensitive"] and have.get(p["name"]) != p["value"]]
+        if differing:
+            context.component.parameters = [
+                parameters.prepare_parameter(p["name"], p["value"], p["description"]) for p in differing
+            ]
+            parameters.update_parameter_context(context)
+            changed += [p["name"] for p in differing]
+    return changed
