@@ -188,10 +188,15 @@ def _gauges() -> list[gauge.Panel | stat.Panel | bargauge.Panel]:
 
 
 def _lamps() -> stat.Panel:
-    """Height 3, the whole width: one tile for each switch and signal, grey when there is nothing to see."""
+    """Height 3, the whole width: one tile for each switch and signal, grey when there is nothing to see.
+
+    Aero and overtake mode came with 2026, in place of DRS; what a format does not have shows as a dash.
+    """
     lamps: dict[str, tuple[str, Labels]] = {
         "drs": ("DRS", {0: ("Closed", OFF), 1: ("Open", GOOD)}),
         "drs_allowed": ("DRS allowed", {0: ("No", OFF), 1: ("Yes", GOOD)}),
+        "active_aero_mode": ("Aero", {0: ("Corner", OFF), 1: ("Straight", GOOD)}),
+        "overtake_active": ("Overtake", {0: ("Off", OFF), 1: ("On", BAD)}),
         "ers_deploy_mode": ("ERS mode", ERS_MODES),
         "fuel_mix": ("Fuel mix", FUEL_MIXES),
         "pit_limiter": ("Limiter", {0: ("Off", OFF), 1: ("On", NOTE)}),

@@ -139,7 +139,9 @@ def test_panels_fill_the_grid_without_overlap():
 
 def test_it_shows_what_a_driver_wants():
     shown = {field["jsonPath"] for panel in PANELS for field in panel["targets"][0]["fields"]}
-    wanted = "speed_kmh engine_rpm gear throttle brake fuel_in_tank_kg ers_store_pct lap_number position tyre_surface_fl_c"
+    wanted = (
+        "speed_kmh engine_rpm gear throttle brake fuel_in_tank_kg ers_store_pct lap_number position tyre_surface_fl_c"
+    )
     assert {f"$.{name}" for name in wanted.split()} <= shown
 
 
