@@ -173,10 +173,7 @@ def packets_and_panels(packet_format: int) -> tuple[list[bytes], dict[str, objec
         header["frame_identifier"] = header["overall_frame_identifier"] = 750
         if name == "session":
             record["total_laps"], record["safety_car_status"], record["track_length_m"] = 57, 2, 5000
-            (
-                record["track_id"],
-                record["session_type_id" if "session_type_id" in record.dtype.names else "session_type"],
-            ) = 3, 15
+            record["track_id"], record["session_type"] = 3, 15
         else:
             car = record["cars"][CAR]
             for field, value in fields.items():
