@@ -3,7 +3,6 @@
 import os
 import secrets
 import socket
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import Literal, NamedTuple
 
@@ -65,8 +64,13 @@ class Ports:
 
         They lie below the range that the kernel gives to outgoing connections, so none of those gets in the way later.
         """
-        with ExitStack() as held:
-            return cls(**{name: _hold_free("udp" if name == "udp" else "tcp", held) for name in asdict(cls())})
+        names = list(asdict(cls()))
+        numbers: list[int] = []
+        while len(numbers) < len(names):
+            number = 21000 + secrets.randbelow(11000)
+            if number not in numbers and Port(number).is_free() and Port(number, "udp").is_free():
+                numbers.append(number)
+        return cls(**dict(zip(names, numbers, strict=True)))
 
     def all(self) -> list[Port]:
         return [Port(number, "udp" if name == "udp" else "tcp") for name, number in asdict(self).items()]
@@ -95,14 +99,3 @@ def listener(port: Port) -> str:
             except psutil.NoSuchProcess:
                 continue
     return ""
-
-
-def _hold_free(kind: Literal["tcp", "udp"], held: ExitStack) -> int:
-    for _ in range(1000):
-        port = Port(21000 + secrets.randbelow(11000), kind)
-        try:
-            held.enter_context(port.bind())
-        except OSError:
-            continue
-        return port.number
-    raise OSError(f"no free {kind} port from 21000 to 32000")

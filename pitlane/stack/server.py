@@ -21,6 +21,7 @@ import time
 import urllib.request
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, NamedTuple
@@ -141,11 +142,10 @@ class Server(ABC):
         """Asks it to end, waits, and kills what is left of its session. A stopped server is no error."""
         process = self.process()
         if process is not None:
-            try:
+            with suppress(psutil.NoSuchProcess):
                 process.send_signal(self.stop_signal)
-                process.wait(self.stop_timeout_s if timeout_s is None else timeout_s)
-            except (psutil.NoSuchProcess, psutil.TimeoutExpired):
-                pass  # gone by itself, or killed with the rest of its session below
+            # Whoever is not gone by then is killed with the rest of its session.
+            _wait_gone([process], self.stop_timeout_s if timeout_s is None else timeout_s)
         self._end_strays()
         if self._child is not None:
             self._child.wait()
@@ -159,7 +159,7 @@ class Server(ABC):
         pid, started = self._recorded()
         try:
             process = psutil.Process(pid)
-            if abs(process.create_time() - started) < 1 and process.status() != psutil.STATUS_ZOMBIE:
+            if abs(process.create_time() - started) < 1 and _runs(process):
                 return process
         except (psutil.NoSuchProcess, ValueError):
             pass
@@ -229,11 +229,11 @@ class Server(ABC):
                 return  # somebody else got the pid, which the kernel gives out only when nothing of the session is left
         except psutil.NoSuchProcess:
             pass
-        for process in self._session(leader):
-            try:
+        members = self._session(leader)
+        for process in members:
+            with suppress(psutil.NoSuchProcess):
                 process.kill()
-            except psutil.Error:
-                continue
+        _wait_gone(members, 5)  # until then they hold their ports
 
     def _refuse_taken_ports(self) -> None:
         for port in self.ports():
@@ -254,6 +254,20 @@ class Server(ABC):
             if lines:
                 return "\n" + "\n".join(f"    {line}" for line in lines)
         return " (its log is empty)"
+
+
+def _runs(process: psutil.Process) -> bool:
+    """False also for a zombie, which some containers' first process never collects."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _wait_gone(processes: Sequence[psutil.Process], timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
+    while any(map(_runs, processes)) and time.monotonic() < deadline:
+        time.sleep(0.02)
 
 
 def fetch(url: str, timeout_s: float = 2) -> bytes:

@@ -64,8 +64,8 @@ class _Display:
         task = self._progress.add_task(step.title, total=None, at="")
         try:
             result = step.action(lambda text: self._say(task, step, text))
-        except BaseException:
-            self._line("red", "✗", step.title, "", begun)
+        except BaseException as error:
+            self._line("red", "✗", step.title, str(error).partition("\n")[0], begun)
             raise
         finally:
             self._progress.remove_task(task)

@@ -1,0 +1,64 @@
+import stat
+
+import psycopg
+import pytest
+
+from pitlane.settings import GatewaySettings, MigrationSettings, SupersetSettings
+from pitlane.stack import environment
+from pitlane.stack.ports import Ports
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "home" / "env"
+
+
+def test_programs_read_the_ports_and_passwords_of_their_stack(file):
+    values = environment.complete({"PITLANE_UDP_PORT": "31000", "PITLANE_POSTGRES_PORT": "31001"}, file.parent)
+    environment.write(file, values)
+    gateway = GatewaySettings(_env_file=file)
+    assert (gateway.udp_port, gateway.postgres_port) == (31000, 31001)
+    assert gateway.nifi_blocks_url == "http://127.0.0.1:20782/blocks"
+    superuser = MigrationSettings(_env_file=file).postgres_superuser.get_secret_value()
+    assert psycopg.conninfo.conninfo_to_dict(superuser) == {
+        "host": "127.0.0.1",
+        "port": "31001",
+        "user": "postgres",
+        "dbname": "postgres",
+        "password": values["PITLANE_POSTGRES_SUPERUSER_PASSWORD"],
+    }
+
+
+def test_every_password_is_made_once_and_kept(file):
+    first = environment.complete({}, file.parent)
+    passwords = [first[name] for name in environment.PASSWORDS]
+    assert len(set(passwords)) == len(passwords)
+    assert min(map(len, passwords)) >= 32
+    assert environment.complete(first, file.parent) == first
+
+
+def test_only_the_owner_can_read_the_file(file):
+    environment.write(file, {"PITLANE_SUPERSET_ADMIN_PASSWORD": "x"})
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    "value", ["plain", "with 'quotes' and \"more\"", "back\\slash", "$HOME #no comment", '{"a": "b"}']
+)
+def test_values_come_back_as_they_were(file, value):
+    environment.write(file, {"PITLANE_SUPERSET_ADMIN_PASSWORD": value})
+    assert environment.read(file) == {"PITLANE_SUPERSET_ADMIN_PASSWORD": value}
+    assert SupersetSettings(_env_file=file).superset_admin_password.get_secret_value() == value
+
+
+def test_a_childs_settings_come_from_its_stacks_file_alone(file):
+    child = environment.for_child(file, file.parent, {"PITLANE_UDP_PORT": "1", "PATH": "/bin"})
+    assert "PITLANE_UDP_PORT" not in child
+    assert child["PATH"] == "/bin"
+    assert child["PITLANE_ENV_FILE"] == str(file)
+
+
+def test_ports_can_be_chosen_by_the_environment(monkeypatch):
+    monkeypatch.setenv("PITLANE_HTTP_PORT", "4000")
+    monkeypatch.setenv("PITLANE_NIFI_LISTEN_PORT", "4001")
+    assert Ports.chosen() == Ports(gateway=4000, nifi_listen=4001)
