@@ -118,16 +118,16 @@ def build() -> Json:
         "Publish to Kafka",
         Point(PUBLISH_X, MIDDLE - PROCESSOR.height / 2),
         # The route, not what the sender calls its packet: no POST can name a topic of its own.
-        {"Topic": "#{topic.prefix}.${RouteOnAttribute.Route}", "Partition": "${shard}"},
+        {"Topic": "#{topic.prefix}.${RouteOnAttribute.Route}", "Partition": "${shard}", "Max Request Size": "1 MB"},
         "Each block becomes one record of its packet's topic, its shard the partition. While Kafka is away blocks wait "
         "in their queues, order kept. One task: Kafka answers batches, and a second task would only mix the order.",
     )
     dead = _publisher(
         "Publish dead letters",
         Point(DEAD_X, DEAD_Y),
-        {"Topic": "#{topic.prefix}.dead_letter"},
+        {"Topic": "#{topic.prefix}.dead_letter", "Max Request Size": "2 MB"},
         "Blocks of unknown or rejected packets, and what Kafka refused for good, with the reason in the headers. "
-        "No partition: a shard that does not exist may be why a block is here.",
+        "No partition: a shard that does not exist may be why a block is here. Takes twice the size, for the same reason.",
     )
     parked = funnel(GROUP, "parked", Point(PUBLISH_X + (PROCESSOR.width - FUNNEL.width) / 2, DEAD_Y + 40))
     routes = [
@@ -198,7 +198,6 @@ def _publisher(name: str, at: Point, target: dict[str, str], comments: str) -> J
         {
             "Bootstrap Servers": "#{kafka.bootstrap}",
             "Header Attribute Pattern": HEADERS,
-            "Max Request Size": "1 MB",
             "Delivery Timeout": "20 sec",
             "FlowFiles per Batch": "200",
         }
@@ -234,7 +233,9 @@ def _labels() -> list[Json]:
             ROUTES_X + CONNECTION_LABEL.width / 2 + MARGIN,
             GREY,
         ),
-        column("publish", "3  Publish\nA block leaves when Kafka has it.", PUBLISH_X, PUBLISH_X + PROCESSOR.width, GREEN),
+        column(
+            "publish", "3  Publish\nA block leaves when Kafka has it.", PUBLISH_X, PUBLISH_X + PROCESSOR.width, GREEN
+        ),
         box(
             "dead letters",
             "4  Dead letters\nNothing is thrown away: what no route wants\nand what Kafka refuses is kept with its reason.\n"

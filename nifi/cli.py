@@ -28,7 +28,9 @@ def deploy(file: FlowFile = FLOW_FILE, json: AsJson = False) -> None:
     if json:
         return _print_json(result)
     changed = ", ".join(result["parameters"])
-    console.print(f"Flow {result['flow']}, {result['processors']} processors run" + (f"; set {changed}" if changed else ""))
+    console.print(
+        f"Flow {result['flow']}, {result['processors']} processors run" + (f"; set {changed}" if changed else "")
+    )
     console.print(f"Blocks are received at {result['blocks_url']}")
 
 
@@ -50,7 +52,9 @@ def status(json: AsJson = False) -> None:
         for error in result["errors"]:
             console.print(f"  [red]{error}[/]")
         for bulletin in result["bulletins"]:
-            console.print(f"  {bulletin['time']} {bulletin['level']} {bulletin['source']}: {bulletin['message']}", markup=False)
+            console.print(
+                f"  {bulletin['time']} {bulletin['level']} {bulletin['source']}: {bulletin['message']}", markup=False
+            )
     if result["stopped"] or result["invalid"]:
         raise typer.Exit(1)
 

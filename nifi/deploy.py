@@ -1,7 +1,7 @@
 """Deploys the flow into a NiFi, new or not, and waits until blocks can be posted."""
 
 import time
-import urllib.request
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,7 +24,7 @@ def deploy(settings: NifiSettings, flow_file: Path = build.FLOW_FILE, timeout_s:
     Returns {"nifi": version, "group": id, "flow": "created" | "updated" | "unchanged", "parameters": [names changed],
     "processors": number running, "blocks_url": where to post}. Raises `Unreachable`, `InvalidFlow`, `NotRunning`.
     """
-    version = group.connect(settings.nifi_url)
+    version = group.connect(settings)
     flow = definition.with_parameters(definition.read(flow_file), build.parameter_values(settings))
     flow = definition.normal(flow)
     found = group.find(flow["flowContents"]["name"])
@@ -37,15 +37,15 @@ def deploy(settings: NifiSettings, flow_file: Path = build.FLOW_FILE, timeout_s:
         action = "unchanged"
     changed = group.set_parameters(flow)
     running = _start(found.id, timeout_s)
-    blocks_url = f"http://{urlsplit(settings.nifi_url).hostname}:{settings.nifi_listen_port}/{settings.nifi_listen_path}"
-    _wait_listening(blocks_url, timeout_s)
+    host = urlsplit(settings.nifi_url).hostname or ""
+    _wait_listening(host, settings.nifi_listen_port, settings.nifi_listen_path, timeout_s)
     return {
         "nifi": version,
         "group": found.id,
         "flow": action,
         "parameters": changed,
         "processors": running,
-        "blocks_url": blocks_url,
+        "blocks_url": f"http://{host}:{settings.nifi_listen_port}/{settings.nifi_listen_path}",
     }
 
 
@@ -72,22 +72,27 @@ def _start(group_id: str, timeout_s: float) -> int:
 
 def _refuse_invalid(processors: list[Any]) -> None:
     problems = [
-        f"{each.component.name}: {problem}"
-        for each in processors
-        for problem in each.component.validation_errors or ()
+        f"{each.component.name}: {problem}" for each in processors for problem in each.component.validation_errors or ()
     ]
     if problems:
         raise InvalidFlow("NiFi cannot run the flow: " + "; ".join(problems))
 
 
-def _wait_listening(blocks_url: str, timeout_s: float) -> None:
-    """A running ListenHTTP opens its port a little later; HEAD is answered by it without making a FlowFile."""
+def _wait_listening(host: str, port: int, path: str, timeout_s: float) -> None:
+    """A running ListenHTTP opens its port a little later; it answers HEAD without making a FlowFile."""
     deadline = time.monotonic() + timeout_s
     while True:
+        connection = HTTPConnection(host, port, timeout=2)
         try:
-            with urllib.request.urlopen(urllib.request.Request(blocks_url, method="HEAD"), timeout=2):
+            connection.request("HEAD", f"/{path}")
+            status = connection.getresponse().status
+            if status == 200:
                 return
-        except OSError as error:
-            if time.monotonic() > deadline:
-                raise NotRunning(f"nothing accepts blocks at {blocks_url}: {error}") from error
+            problem = f"answered {status}"
+        except (OSError, HTTPException) as error:
+            problem = str(error)
+        finally:
+            connection.close()
+        if time.monotonic() > deadline:
+            raise NotRunning(f"{host}:{port}/{path} does not accept blocks: {problem}")
         time.sleep(POLL_S)

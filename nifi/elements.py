@@ -5,7 +5,7 @@ version of the flow replaces it (queued FlowFiles stay where their connection is
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from nifi.definition import Json, identifier
 
@@ -69,10 +69,7 @@ def processor(
         "bundle": bundle._asdict(),
         "position": at.json(),
         "properties": dict(properties),
-        "propertyDescriptors": {
-            key: {"name": key, "displayName": key, "dynamic": True, "identifiesControllerService": False, "sensitive": False}
-            for key in dynamic
-        },
+        "propertyDescriptors": {key: _dynamic(key) for key in dynamic},
         "comments": comments,
         "style": {},
         "autoTerminatedRelationships": sorted(terminated),
@@ -94,6 +91,16 @@ def processor(
     }
 
 
+def _dynamic(name: str) -> Json:
+    return {
+        "name": name,
+        "displayName": name,
+        "dynamic": True,
+        "identifiesControllerService": False,
+        "sensitive": False,
+    }
+
+
 def funnel(group: str, name: str, at: Point) -> Json:
     return {
         "identifier": identifier(group, name),
@@ -103,7 +110,9 @@ def funnel(group: str, name: str, at: Point) -> Json:
     }
 
 
-def label(group: str, name: str, text: str, at: Point, size: Size, *, colour: str, font_px: int = 14, layer: int = 0) -> Json:
+def label(
+    group: str, name: str, text: str, at: Point, size: Size, *, colour: str, font_px: int = 14, layer: int = 0
+) -> Json:
     return {
         "identifier": identifier(group, "label", name),
         "label": text,
@@ -159,7 +168,7 @@ def _end(group: str, component: Json) -> Json:
 
 
 def process_group(name: str, comments: str, parameter_context: str, parts: Mapping[str, list[Json]]) -> Json:
-    contents: dict[str, Any] = {
+    return {
         "identifier": identifier(name),
         "name": name,
         "comments": comments,
@@ -184,8 +193,8 @@ def process_group(name: str, comments: str, parameter_context: str, parts: Mappi
         "flowFileConcurrency": "UNBOUNDED",
         "flowFileOutboundPolicy": "STREAM_WHEN_AVAILABLE",
         "componentType": "PROCESS_GROUP",
+        **parts,
     }
-    return contents | parts
 
 
 def parameter(name: str, value: str, description: str) -> Json:

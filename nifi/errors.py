@@ -2,6 +2,7 @@
 
 FlowError
 ├── Unreachable   no NiFi answers there
+├── LoginRefused  NiFi does not know the user, or takes no log-ins at all
 ├── NotDeployed   NiFi runs, without this flow
 ├── InvalidFlow   NiFi has the flow and cannot run it; says which component lacks what
 └── NotRunning    the flow was started and does not run, or does not accept blocks, in time
@@ -16,6 +17,10 @@ class FlowError(PitlaneError):
 
 class Unreachable(FlowError):
     reason = "nifi_unreachable"
+
+
+class LoginRefused(FlowError):
+    reason = "nifi_login"
 
 
 class NotDeployed(FlowError):

@@ -12,7 +12,7 @@ def export(settings: NifiSettings, flow_file: Path = build.FLOW_FILE) -> dict[st
 
     Returns {"group": id, "file": path, "changed": bool}. Raises `Unreachable` and `NotDeployed`.
     """
-    group.connect(settings.nifi_url)
+    group.connect(settings)
     found = group.get()
     flow = group.read(found)
     before = ""

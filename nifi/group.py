@@ -5,9 +5,10 @@ nipyapi keeps the address of its NiFi in one global place, so a process talks to
 
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 import nipyapi
-from nipyapi import canvas, parameters, utils, versioning
+from nipyapi import canvas, parameters, security, utils, versioning
 from nipyapi.nifi import ProcessGroupsApi
 from nipyapi.nifi.rest import ApiException
 from urllib3.exceptions import HTTPError
@@ -15,21 +16,40 @@ from urllib3.exceptions import HTTPError
 from nifi import definition
 from nifi.build import GROUP
 from nifi.definition import Json
-from nifi.errors import NotDeployed, Unreachable
+from nifi.errors import LoginRefused, NotDeployed, Unreachable
+from pitlane.settings import NifiSettings
 
 # nipyapi's entities are generated classes without types.
 Entity = Any
 
 
-def connect(url: str) -> str:
-    """Points nipyapi at the NiFi whose API is `url` (http://host:port/nifi-api); returns its version."""
-    nipyapi.config.nifi_config.host = url
-    nipyapi.config.nifi_config.api_client = None  # made for the address before
+def connect(settings: NifiSettings) -> str:
+    """Points nipyapi at the NiFi of `settings` and logs in where a user is named; returns NiFi's version."""
+    url = settings.nifi_url
+    config = nipyapi.config.nifi_config
+    config.host = url
+    config.ssl_ca_cert = str(settings.nifi_certificate) if settings.nifi_certificate else None
+    config.api_client = None  # made for the address before
     try:
+        if settings.nifi_username:
+            _log_in(settings)
         version: str = nipyapi.nifi.FlowApi().get_about_info().about.version
     except (HTTPError, OSError, ApiException) as error:
         raise Unreachable(f"no NiFi answers at {url}", "pitlane up starts one, PITLANE_NIFI_URL names another") from error
     return version
+
+
+def _log_in(settings: NifiSettings) -> None:
+    """Asks for a token, which goes with all later calls."""
+    if urlsplit(settings.nifi_url).scheme != "https":
+        raise LoginRefused(f"{settings.nifi_url} takes no log-in", "a log-in needs https, or unset PITLANE_NIFI_USERNAME")
+    password = settings.nifi_password.get_secret_value()
+    try:
+        token = nipyapi.nifi.AccessApi().create_access_token(username=settings.nifi_username, password=password)
+    except ApiException as error:
+        hint = "PITLANE_NIFI_USERNAME and PITLANE_NIFI_PASSWORD are what NiFi was started with"
+        raise LoginRefused(f"NiFi refuses the log-in of {settings.nifi_username}: HTTP {error.status}", hint) from error
+    security.set_service_auth_token(token=token, service="nifi")
 
 
 def find(name: str = GROUP) -> Entity | None:

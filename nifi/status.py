@@ -18,7 +18,7 @@ def status(settings: NifiSettings) -> dict[str, Any]:
     "bulletins": [{"time", "level", "source", "message"}, oldest first; NiFi keeps them for five minutes]}; `percent` is
     of the limit at which back pressure begins. Raises `Unreachable` and `NotDeployed`.
     """
-    version = group.connect(settings.nifi_url)
+    version = group.connect(settings)
     found = group.get()
     snapshot = FlowApi().get_process_group_status(found.id, recursive=True).process_group_status.aggregate_snapshot
     processors = canvas.list_all_processors(found.id)

@@ -11,7 +11,7 @@ from pitlane.settings import NifiSettings
 
 def stop(settings: NifiSettings) -> dict[str, Any]:
     """Stops every processor and waits for the last task. Returns {"group": id, "queued": FlowFiles}."""
-    group.connect(settings.nifi_url)
+    group.connect(settings)
     found = group.get()
     if not canvas.schedule_process_group(found.id, False, identifier_type="id"):
         raise FlowError("the flow's tasks did not end in time", "NiFi's canvas can terminate a task")

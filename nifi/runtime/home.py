@@ -63,7 +63,9 @@ def install_extensions(tools_folder: Path, say: Callable[[str], None] = _quiet) 
     stamp = _fingerprint(sorted(sources), EXTENSIONS)
     if not tools.is_installed(place, stamp):
         say("Pitlane's NiFi extensions")
-        tools.install(place, stamp, lambda part: _build(part, tools_folder.parent / "logs" / "install-nifi-extensions.log"))
+        tools.install(
+            place, stamp, lambda part: _build(part, tools_folder.parent / "logs" / "install-nifi-extensions.log")
+        )
     return place
 
 
@@ -144,10 +146,9 @@ def lay_out(home: Path, tools_folder: Path, http_port: int) -> None:
 def _sensitive_key(home: Path) -> str:
     """The key of this home's encrypted properties: made once, as what it encrypted stays in the home's flow."""
     properties = home / "conf" / "nifi.properties"
-    if properties.exists():
-        if match := re.search(r"^nifi\.sensitive\.props\.key=(\S+)$", properties.read_text(), re.MULTILINE):
-            return match.group(1)
-    return secrets.token_urlsafe(32)
+    before = properties.read_text() if properties.exists() else ""
+    match = re.search(r"^nifi\.sensitive\.props\.key=(\S+)$", before, re.MULTILINE)
+    return match.group(1) if match else secrets.token_urlsafe(32)
 
 
 def _link(link: Path, target: Path) -> None:

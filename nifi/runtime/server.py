@@ -1,14 +1,14 @@
 """A running NiFi as a part of a stack."""
 
 import json
-import urllib.request
 from collections.abc import Mapping, Sequence
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import ClassVar
 
 from nifi.runtime import home as nifi_home
 from pitlane.stack import jdks
-from pitlane.stack.ports import Port
+from pitlane.stack.ports import LOOPBACK, Port
 from pitlane.stack.server import Health, Server
 
 
@@ -34,14 +34,14 @@ class NifiServer(Server):
 
     @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{self.http_port}/nifi"
+        return f"http://{LOOPBACK}:{self.http_port}/nifi"
 
     @property
     def api(self) -> str:
-        return f"http://127.0.0.1:{self.http_port}/nifi-api"
+        return f"http://{LOOPBACK}:{self.http_port}/nifi-api"
 
     def ports(self) -> Sequence[Port]:
-        return (Port(self.http_port), Port(self.management_port), Port(self.listen_port, host="0.0.0.0"))
+        return (Port(self.http_port), Port(self.management_port), Port(self.listen_port, host=""))
 
     def prepare(self) -> None:
         nifi_home.lay_out(self.folder, self.tools, self.http_port)
@@ -54,7 +54,7 @@ class NifiServer(Server):
             # JDK 24 and newer would warn of native access by parts of NiFi; a JDK 21 knows the option too
             "--enable-native-access=ALL-UNNAMED",
             f"-Dnifi.properties.file.path={self.folder / 'conf' / 'nifi.properties'}",
-            f"-Dorg.apache.nifi.management.server.address=127.0.0.1:{self.management_port}",
+            f"-Dorg.apache.nifi.management.server.address={LOOPBACK}:{self.management_port}",
             "-Djava.awt.headless=true",
             "-cp",
             f"{self.folder / 'conf'}:{self.folder / 'lib'}/*",
@@ -65,8 +65,11 @@ class NifiServer(Server):
         return jdks.jdk("NiFi").environment()
 
     def health(self) -> Health:
+        connection = HTTPConnection(LOOPBACK, self.http_port, timeout=1)
         try:
-            with urllib.request.urlopen(f"{self.api}/flow/about", timeout=1) as answer:
-                return Health(True, f"NiFi {json.load(answer)['about']['version']}")
-        except (OSError, ValueError, KeyError) as error:  # URLError is an OSError
+            connection.request("GET", "/nifi-api/flow/about")
+            return Health(True, f"NiFi {json.load(connection.getresponse())['about']['version']}")
+        except (OSError, HTTPException, ValueError, KeyError) as error:
             return Health(False, str(error))
+        finally:
+            connection.close()

@@ -1,0 +1,238 @@
+"""The flow on a NiFi and a Kafka of its own: deployed, changed, fed with blocks of every packet, cut off from Kafka."""
+
+import json
+import secrets
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from kafka import KafkaConsumer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
+from nipyapi import canvas
+from rich.console import Console
+
+from f1_packets import PACKET_NAMES
+from nifi import build, definition, group
+from nifi.deploy import deploy
+from nifi.errors import InvalidFlow, NotDeployed, Unreachable
+from nifi.export import export
+from nifi.status import status
+from nifi.stop import stop
+from pitlane import topics
+from pitlane.settings import NifiSettings
+from pitlane.stack.stack import Stack
+from udp_gateway import flowfile
+
+FlowFile = tuple[dict[str, str], bytes]
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """An empty NiFi, and Kafka with the topics; ours alone, since these tests stop Kafka and change the flow."""
+    stack = Stack.ephemeral(tmp_path_factory.mktemp("nifi") / "stack")
+    try:
+        stack.up(Console(stderr=True), [stack.nifi.title, "Topics"])
+        yield stack
+    finally:
+        stack.down(Console(quiet=True))
+
+
+@pytest.fixture(scope="module")
+def settings(own: Stack) -> NifiSettings:
+    return own.settings(NifiSettings)
+
+
+@pytest.fixture(scope="module")
+def deployed(settings: NifiSettings, own: Stack) -> NifiSettings:
+    """The settings of a NiFi that runs the repo's flow, whichever test runs first."""
+    deploy(settings)
+    return settings
+
+
+def block(packet_id: int | str, shard: int = 0, size: int = 4000) -> FlowFile:
+    attributes = {
+        "packet.format": "2025",
+        "packet.id": str(packet_id),
+        "packet.name": PACKET_NAMES.get(packet_id, "unknown") if isinstance(packet_id, int) else "rejected",
+        "block.id": secrets.token_hex(8),
+        "block.count": "3",
+        "shard": str(shard),
+    }
+    return attributes, secrets.token_bytes(size)
+
+
+def post(settings: NifiSettings, blocks: list[FlowFile]) -> int:
+    """The HTTP status that NiFi answers."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{settings.nifi_listen_port}/{settings.nifi_listen_path}",
+        data=flowfile.pack(blocks),
+        headers={"Content-Type": flowfile.CONTENT_TYPE},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def records(settings: NifiSettings, topic: str, wanted: set[str], timeout_s: float = 60) -> dict[str, ConsumerRecord]:
+    """block.id → record for the blocks in `wanted`, as soon as all are in the topic, or what is there at the timeout."""
+    consumer = KafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap, auto_offset_reset="earliest", enable_auto_commit=False
+    )
+    found: dict[str, ConsumerRecord] = {}
+    deadline = time.monotonic() + timeout_s
+    try:
+        consumer.assign([TopicPartition(topic, number) for number in range(settings.shards)])
+        while not wanted <= found.keys() and time.monotonic() < deadline:
+            for batch in consumer.poll(timeout_ms=200).values():
+                for record in batch:
+                    block_id = dict(record.headers).get("block.id", b"").decode()
+                    assert block_id not in found, "a block stands twice in the topic"
+                    found[block_id] = record
+    finally:
+        consumer.close()
+    return {block_id: record for block_id, record in found.items() if block_id in wanted}
+
+
+def test_a_nifi_that_is_not_there_or_has_no_flow_says_so(settings: NifiSettings) -> None:
+    with pytest.raises(Unreachable):
+        status(settings.model_copy(update={"nifi_url": "http://127.0.0.1:9/nifi-api"}))
+    with pytest.raises(NotDeployed):
+        status(settings)
+
+
+def test_an_empty_nifi_gets_the_flow_and_a_second_run_changes_nothing(
+    settings: NifiSettings, own: Stack, tmp_path: Path
+) -> None:
+    first = deploy(settings)
+    assert (first["flow"], first["processors"]) == ("created", 4)
+    state = status(settings)
+    assert (state["running"], state["stopped"], state["invalid"], state["errors"]) == (4, 0, 0, [])
+
+    # What NiFi says it has is the repo's file, byte for byte, when it is written over a copy of that file.
+    copy = tmp_path / "flow.json"
+    copy.write_text(build.FLOW_FILE.read_text())
+    assert export(settings, copy)["changed"] is False
+    assert definition.parameters(group.read(group.get())) == build.parameter_values(settings)
+
+    versions = [each.revision.version for each in canvas.list_all_processors(first["group"])]
+    again = deploy(settings)
+    assert again == {**first, "flow": "unchanged", "parameters": []}
+    assert [each.revision.version for each in canvas.list_all_processors(first["group"])] == versions
+
+    # NiFi took the NARs that the install had unpacked, and did not unpack 250 MB for this home.
+    for unpacked in (own.nifi.folder / "work/nar").glob("*/nifi-*"):
+        assert unpacked.is_symlink(), unpacked
+
+
+def test_every_packet_arrives_in_its_topic_byte_for_byte(deployed: NifiSettings) -> None:
+    sent = {packet_id: [block(packet_id, shard) for shard in (0, 1)] for packet_id in PACKET_NAMES}
+    assert post(deployed, [each for blocks in sent.values() for each in blocks]) == 200
+
+    for packet_id, blocks in sent.items():
+        wanted = {attributes["block.id"] for attributes, _ in blocks}
+        found = records(deployed, topics.packet_topics()[packet_id], wanted)
+        for attributes, content in blocks:
+            record = found[attributes["block.id"]]
+            assert record.value == content
+            assert record.key is None
+            assert record.partition == int(attributes["shard"])
+            assert {key: value.decode() for key, value in record.headers} == attributes
+
+
+def test_what_has_no_topic_or_is_refused_goes_to_the_dead_letters_with_its_reason(deployed: NifiSettings) -> None:
+    unknown = block(99)
+    rejected = block("none")
+    rejected[0]["reject.reason"] = "too_short"
+    nameless: FlowFile = ({"block.id": secrets.token_hex(8)}, b"from somebody else")
+    no_partition = block(6, shard=7)
+    too_large = block(6, size=1_500_000)
+    reasons = {
+        "partition_invalid": no_partition,
+        "record_too_large": too_large,
+        "too_short": rejected,
+        "": unknown,
+        " ": nameless,
+    }
+    assert post(deployed, list(reasons.values())) == 200
+
+    wanted = {attributes["block.id"] for attributes, _ in reasons.values()}
+    found = records(deployed, topics.dead_letter(), wanted)
+    for reason, (attributes, content) in reasons.items():
+        record = found[attributes["block.id"]]
+        headers = {key: value.decode() for key, value in record.headers}
+        assert record.value == content
+        assert headers.get("reject.reason", "") == reason.strip()
+        assert headers.items() >= attributes.items()
+    assert not records(deployed, topics.topic("car_telemetry"), {no_partition[0]["block.id"]}, timeout_s=1)
+
+
+def test_what_even_the_dead_letters_refuse_waits_where_a_person_sees_it(deployed: NifiSettings) -> None:
+    assert post(deployed, [block(6, size=3_000_000)]) == 200
+    deadline = time.monotonic() + 20
+    while not (queues := {queue["name"]: queue["queued"] for queue in status(deployed)["queues"]}):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert queues == {"refused even here": 1}
+
+
+def test_a_changed_flow_is_updated_in_place_and_changed_back(deployed: NifiSettings, tmp_path: Path) -> None:
+    flow = json.loads(build.FLOW_FILE.read_text())
+    publisher = next(each for each in flow["flowContents"]["processors"] if each["name"] == "Publish to Kafka")
+    publisher["properties"]["FlowFiles per Batch"] = "100"
+    changed = tmp_path / "changed.json"
+    changed.write_text(json.dumps(flow))
+    before = group.get().id
+
+    assert deploy(deployed, changed)["flow"] == "updated"
+    on_canvas = canvas.get_processor("Publish to Kafka", greedy=False).component.config.properties
+    assert on_canvas["FlowFiles per Batch"] == "100"
+    assert group.get().id == before
+    exported = tmp_path / "exported.json"
+    assert export(deployed, exported)["changed"] is True
+    assert definition.text(definition.read(exported)) == exported.read_text()
+
+    other_prefix = deploy(deployed.model_copy(update={"topic_prefix": "race"}), changed)
+    assert (other_prefix["flow"], other_prefix["parameters"]) == ("unchanged", ["topic.prefix"])
+
+    back = deploy(deployed)
+    assert (back["flow"], back["parameters"], back["group"]) == ("updated", ["topic.prefix"], before)
+    assert deploy(deployed)["flow"] == "unchanged"
+    assert status(deployed)["queued"] == 1, "what was queued before stays"
+
+    publisher["properties"]["acks"] = "0"
+    changed.write_text(json.dumps(flow))
+    with pytest.raises(InvalidFlow, match="acks"):
+        deploy(deployed, changed)
+    assert deploy(deployed)["flow"] == "updated"
+
+
+def test_a_stopped_flow_starts_again(deployed: NifiSettings) -> None:
+    stop(deployed)
+    assert status(deployed)["stopped"] == 4
+    assert deploy(deployed)["flow"] == "unchanged"
+    assert status(deployed)["running"] == 4
+
+
+def test_without_kafka_nifi_fills_answers_503_and_loses_nothing(deployed: NifiSettings, own: Stack) -> None:
+    own.kafka.stop()
+    accepted: set[str] = set()
+    code = 200
+    while code == 200:
+        blocks = [block(2, shard, size=200) for shard in (0, 1) for _ in range(50)]
+        code = post(deployed, blocks)
+        if code == 200:
+            accepted |= {attributes["block.id"] for attributes, _ in blocks}
+        assert len(accepted) < 20_000, "back pressure never came"
+    assert code == 503
+    full = status(deployed)["queues"]
+    assert {queue["name"] for queue in full if queue["percent"] >= 100} == {"blocks", "lap_data"}
+
+    own.kafka.start()
+    found = records(deployed, topics.topic("lap_data"), accepted)
+    assert found.keys() == accepted
+    assert post(deployed, [block(2)]) == 200

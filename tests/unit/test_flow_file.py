@@ -1,0 +1,132 @@
+"""The flow file against the packets, and the stable form of a definition."""
+
+import json
+import random
+from itertools import combinations
+from typing import Any
+
+import pytest
+
+from f1_packets import PACKET_NAMES
+from nifi import build, definition
+from nifi.elements import CONNECTION_LABEL, FUNNEL, PROCESSOR
+from pitlane import topics
+from pitlane.settings import NifiSettings
+
+FLOW = definition.read(build.FLOW_FILE)
+CONTENTS = FLOW["flowContents"]
+PROCESSORS = {processor["name"]: processor for processor in CONTENTS["processors"]}
+
+
+def test_the_file_is_what_the_builder_builds() -> None:
+    assert build.FLOW_FILE.read_text(encoding="utf-8") == definition.text(build.build()), "run: python -m nifi.build"
+
+
+def test_every_packet_has_a_route_a_connection_and_a_topic() -> None:
+    router, publisher = PROCESSORS["Route by packet ID"], PROCESSORS["Publish to Kafka"]
+    rules = {name: rule for name, rule in router["properties"].items() if name != "Routing Strategy"}
+    assert rules == {name: f"${{packet.id:equals('{number}')}}" for number, name in PACKET_NAMES.items()}
+
+    routes = {
+        connection["name"]: connection
+        for connection in CONTENTS["connections"]
+        if connection["source"]["name"] == router["name"] and connection["destination"]["name"] == publisher["name"]
+    }
+    assert set(routes) == set(PACKET_NAMES.values())
+    for name, connection in routes.items():
+        assert connection["selectedRelationships"] == [name]
+        topic = (
+            publisher["properties"]["Topic"].replace("#{topic.prefix}", "f1").replace("${RouteOnAttribute.Route}", name)
+        )
+        assert topic == topics.topic(name)
+    dead = PROCESSORS["Publish dead letters"]["properties"]["Topic"]
+    assert dead.replace("#{topic.prefix}", "f1") == topics.dead_letter()
+
+
+def test_no_relationship_is_left_open() -> None:
+    told = {
+        "Receive blocks": {"success"},
+        "Route by packet ID": {*PACKET_NAMES.values(), "unmatched"},
+        "Publish to Kafka": {"success", "rejected"},
+        "Publish dead letters": {"success", "rejected"},
+    }
+    assert set(told) == set(PROCESSORS)
+    for name, relationships in told.items():
+        connected = [
+            relationship
+            for connection in CONTENTS["connections"]
+            if connection["source"]["name"] == name
+            for relationship in connection["selectedRelationships"]
+        ]
+        assert sorted([*connected, *PROCESSORS[name]["autoTerminatedRelationships"]]) == sorted(relationships)
+
+
+def test_every_setting_has_a_parameter_and_every_processor_says_what_it_is_for() -> None:
+    values = build.parameter_values(NifiSettings.model_construct(kafka_bootstrap="k:1", nifi_listen_port=7))
+    assert definition.parameters(FLOW).keys() == values.keys()
+    assert (values["kafka.bootstrap"], values["listen.port"]) == ("k:1", "7")
+    text = json.dumps(CONTENTS)
+    for name in values:
+        assert f"#{{{name}}}" in text
+    assert all(len(processor["comments"]) > 40 for processor in PROCESSORS.values())
+
+
+def test_nothing_on_the_canvas_lies_on_something_else() -> None:
+    boxes: list[tuple[str, float, float, float, float]] = []
+    for kind, size in (("processors", PROCESSOR), ("funnels", FUNNEL)):
+        for component in CONTENTS[kind]:
+            x, y = component["position"]["x"], component["position"]["y"]
+            boxes.append((component.get("name", kind), x, y, x + size.width, y + size.height))
+    for connection in CONTENTS["connections"]:
+        if connection["bends"]:
+            centre = connection["bends"][connection["labelIndex"]]
+            half_width, half_height = CONNECTION_LABEL.width / 2, CONNECTION_LABEL.height / 2
+            x, y = centre["x"], centre["y"]
+            boxes.append((connection["name"], x - half_width, y - half_height, x + half_width, y + half_height))
+    for (one, left, top, right, bottom), (other, left2, top2, right2, bottom2) in combinations(boxes, 2):
+        apart = right <= left2 or right2 <= left or bottom <= top2 or bottom2 <= top
+        assert apart, f"{one} and {other} overlap"
+
+
+def test_the_stable_form_ignores_order_and_what_only_one_nifi_knows() -> None:
+    def disturbed(value: Any, chance: random.Random, key: str = "") -> Any:
+        """As another NiFi might export it: other order, instance ids, nulls, its own descriptions of properties."""
+        if isinstance(value, dict):
+            members = [(name, disturbed(member, chance, name)) for name, member in value.items()]
+            chance.shuffle(members)
+            if key == "propertyDescriptors":
+                told = {"name": "x", "dynamic": False, "sensitive": False, "identifiesControllerService": True}
+                members.append(("Known to every NiFi", told))
+            elif key not in ("properties", "style", "parameterContexts"):
+                members += [("instanceIdentifier", str(chance.random())), ("prioritizer", None)]
+            return dict(members)
+        if isinstance(value, list):
+            members = [disturbed(member, chance) for member in value]
+            if key != "bends":
+                chance.shuffle(members)
+            return members
+        return value
+
+    for seed in range(20):
+        exported = disturbed(FLOW, random.Random(seed))
+        group = exported["flowContents"]["identifier"]
+        exported = json.loads(json.dumps(exported).replace(group, f"another-id-{seed}"))
+        exported["flowContents"]["position"] = {"x": 400.0, "y": -20.0}
+        assert definition.text(exported) == build.FLOW_FILE.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "path", [("processors", 0, "yieldDuration"), ("connections", 3, "backPressureObjectThreshold")]
+)
+def test_the_stable_form_keeps_what_a_person_changes(path: tuple[str, int, str]) -> None:
+    kind, index, member = path
+    changed = json.loads(json.dumps(FLOW))
+    changed["flowContents"][kind][index][member] = "7 sec"
+    assert definition.text(changed) != definition.text(FLOW)
+
+
+def test_parameters_are_replaced_in_a_copy() -> None:
+    before = definition.text(FLOW)
+    changed = definition.with_parameters(FLOW, {"topic.prefix": "race"})
+    assert definition.parameters(changed) == definition.parameters(FLOW) | {"topic.prefix": "race"}
+    assert definition.text(FLOW) == before
