@@ -30,6 +30,7 @@ def connect(settings: NifiSettings) -> str:
     config.host = url
     config.ssl_ca_cert = str(settings.nifi_certificate) if settings.nifi_certificate else None
     config.api_client = None  # made for the address before
+    security.set_service_auth_token(token=None, service="nifi")
     try:
         if settings.nifi_username:
             _log_in(settings)

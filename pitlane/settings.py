@@ -48,6 +48,11 @@ class PostgresSettings(Settings):
 
 class NifiSettings(KafkaSettings):
     nifi_url: str = "http://127.0.0.1:20781/nifi-api"
+    nifi_username: str = ""
+    """Log-in of a NiFi that asks for one, over https; empty for one that does not."""
+    nifi_password: SecretStr = SecretStr("")
+    nifi_certificate: Path | None = None
+    """PEM file of the certificates to trust instead of the system's: NiFi's own, where it signs itself."""
     nifi_listen_port: int = 20782
     nifi_listen_path: str = "blocks"
 
