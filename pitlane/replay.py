@@ -33,6 +33,9 @@ class Sent:
     refused: int = 0
 
 
+Timed = tuple[float, bytes]
+"""Seconds since the first datagram, and a datagram."""
+
 Progress = Callable[[Sent, float], None]
 """Called with the counts so far and the offset in seconds, now and then."""
 
@@ -65,7 +68,7 @@ class Pacer:
 
 
 def send(
-    datagrams: Iterable[tuple[float, bytes]],
+    datagrams: Iterable[Timed],
     host: str = "127.0.0.1",
     port: int = capture.GAME_PORT,
     speed: float = 1.0,
@@ -94,7 +97,7 @@ def send(
     return sent
 
 
-def recorded(path: Path, rounds: int = 1) -> Iterator[tuple[float, bytes]]:
+def recorded(path: Path, rounds: int = 1) -> Iterator[Timed]:
     """(offset in seconds, payload) of a capture, `rounds` times over; 0 means for ever. Raises CaptureError."""
     begin_s, played = 0.0, 0
     while played < rounds or rounds == 0:

@@ -1,0 +1,290 @@
+"""The truth about a simulated race, taken from its model and never from its packets.
+
+Rows have the names of the columns in the `core` schema, so a test can hold table against manifest row for row:
+
+- a lap's position, tyres, fuel, ERS and top speed are those of the frames sent while the car was racing in it (after
+  the flag a car goes on under the same lap number, and a car that stopped stays where it is: neither counts);
+- what a lap did not complete, and what a restricted car keeps to itself, is None;
+- a stint that was not ended by a stop has end_lap None, as the game says 255 to the last;
+- button presses are no events here; events without a car, another car or a lap have None there.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pitlane.simulator import energy
+from pitlane.simulator.events import NOTHING, Event
+from pitlane.simulator.machine import Machine
+from pitlane.simulator.model import CarRace
+from pitlane.simulator.session import AI_PLATFORM, RACE, STEAM, points, result_ids
+from pitlane.simulator.wire import Wire
+
+if TYPE_CHECKING:
+    from pitlane.simulator.race import Race
+
+
+@dataclass(frozen=True)
+class Session:
+    packet_format: int
+    session_uid: int
+    """Unsigned, as sent."""
+    track_id: int
+    track_length_m: int
+    session_type_id: int
+    total_laps: int
+    player_car_index: int
+    rate_hz: int
+    seed: int
+    duration_s: float
+
+
+@dataclass(frozen=True)
+class Participant:
+    car_index: int
+    name: str
+    driver_id: int
+    team_id: int
+    race_number: int
+    nationality_id: int
+    is_ai: bool
+    is_player: bool
+    is_telemetry_public: bool
+    platform_id: int
+
+
+@dataclass(frozen=True)
+class Lap:
+    car_index: int
+    lap_number: int
+    lap_time_ms: int | None
+    sector1_ms: int | None
+    sector2_ms: int | None
+    sector3_ms: int | None
+    is_valid: bool
+    sector1_valid: bool
+    sector2_valid: bool
+    sector3_valid: bool
+    position: int
+    actual_compound_id: int
+    visual_compound_id: int
+    tyre_age_laps: int
+    is_pit_lap: bool
+    fuel_start_kg: float | None
+    fuel_end_kg: float | None
+    fuel_used_kg: float | None
+    ers_deployed_j: float | None
+    ers_harvested_j: float | None
+    top_speed_kmh: int
+
+
+@dataclass(frozen=True)
+class Stint:
+    car_index: int
+    stint_number: int
+    start_lap: int
+    end_lap: int | None
+    actual_compound_id: int
+    visual_compound_id: int
+
+
+@dataclass(frozen=True)
+class EventRow:
+    overall_frame: int
+    code: str
+    session_time_s: float
+    car_index: int | None
+    other_car_index: int | None
+    lap_number: int | None
+    details: dict[str, int | float]
+
+
+@dataclass(frozen=True)
+class Result:
+    car_index: int
+    position: int
+    grid_position: int
+    laps: int
+    points: int
+    pit_stops: int
+    result_status_id: int
+    result_reason_id: int | None
+    best_lap_time_ms: int
+    total_time_s: float
+    penalties_s: int
+    penalties: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A race. Lists are sorted by their rows' keys; `datagrams` counts what is sent by packet name."""
+
+    session: Session
+    participants: list[Participant]
+    laps: list[Lap]
+    stints: list[Stint]
+    events: list[EventRow]
+    results: list[Result]
+    datagrams: dict[str, int]
+
+    def positions_by_lap(self) -> dict[int, list[int]]:
+        """Lap number → car indices in the order in which they ended that lap."""
+        laps = sorted(self.laps, key=lambda lap: (lap.lap_number, lap.position))
+        order: dict[int, list[int]] = {}
+        for lap in laps:
+            order.setdefault(lap.lap_number, []).append(lap.car_index)
+        return order
+
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> "Manifest":
+        raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        rows = {"participants": Participant, "laps": Lap, "stints": Stint, "events": EventRow, "results": Result}
+        lists: dict[str, Any] = {name: [row(**values) for values in raw[name]] for name, row in rows.items()}
+        return cls(session=Session(**raw["session"]), datagrams=raw["datagrams"], **lists)
+
+
+def manifest_of(race: "Race") -> Manifest:
+    """The manifest of a race."""
+    config, circuit = race.config, race.model.track.circuit
+    return Manifest(
+        session=Session(
+            packet_format=config.packet_format,
+            session_uid=config.session_uid,
+            track_id=circuit.id,
+            track_length_m=circuit.length_m,
+            session_type_id=RACE,
+            total_laps=config.laps,
+            player_car_index=config.player,
+            rate_hz=config.rate_hz,
+            seed=config.seed,
+            duration_s=race.duration_s,
+        ),
+        participants=[_participant(car) for car in race.model.cars],
+        laps=_laps(race),
+        stints=[stint for car in race.model.cars for stint in _stints(car)],
+        events=[_event(event) for event in race.events if event.code != "BUTN"],
+        results=sorted(
+            (
+                _result(position, car, config.packet_format)
+                for position, car in enumerate(race.model.classification(), 1)
+            ),
+            key=lambda result: result.car_index,
+        ),
+        datagrams=race.counts(),
+    )
+
+
+def _participant(car: CarRace) -> Participant:
+    driver = car.driver
+    return Participant(
+        car_index=driver.car_index,
+        name=driver.name,
+        driver_id=driver.driver_id,
+        team_id=driver.team_id,
+        race_number=driver.race_number,
+        nationality_id=driver.nationality_id,
+        is_ai=driver.is_ai,
+        is_player=driver.is_player,
+        is_telemetry_public=not driver.is_restricted,
+        platform_id=AI_PLATFORM if driver.is_ai else STEAM,
+    )
+
+
+def _laps(race: "Race") -> list[Lap]:
+    """Completed laps, and the one in which a car stopped for good."""
+    samples, clock = race.samples, race.clock
+    spans = []  # (car, lap, first and last frame sent in it, top speed)
+    for car in race.model.cars:
+        index = car.driver.car_index
+        shown = np.where(samples["racing"][:, index], samples["lap"][:, index], 0)
+        for lap in range(1, len(car.sectors_ms) + 1):
+            at = np.flatnonzero(shown == lap)
+            spans.append((car, lap, at[0], at[-1], int(samples["speed_kmh"][at, index].max())))
+    machine = Machine(Wire(race.config, clock), race.model)
+    moments = np.unique([frame for span in spans for frame in span[2:4]])
+    levels = machine.energy(race.field.at(clock.time_s(clock.frames[moments])))
+    share = energy.rules(race.config.packet_format).harvest_mguk_share
+    rows = []
+    for car, lap, first, last, top_speed in spans:
+        index, begin, end = car.driver.car_index, *np.searchsorted(moments, (first, last))
+        fuel_start, fuel_end = (float(np.float32(levels["fuel_kg"][at, index])) for at in (begin, end))
+        # Both parts are sent as 32-bit floats; their sum is what a receiver can know.
+        parts = np.array([levels["harvested_j"][end, index] * part for part in (share, 1 - share)], np.float32)
+        public = not car.driver.is_restricted
+        flags, sectors = car.valid_flags(lap), [*car.sectors_ms[lap - 1], None, None, None]
+        stint = car.stints[car.stint_of(lap)]
+        rows.append(
+            Lap(
+                car_index=index,
+                lap_number=lap,
+                lap_time_ms=car.lap_time_ms(lap) if lap <= car.laps_done else None,
+                sector1_ms=sectors[0],
+                sector2_ms=sectors[1],
+                sector3_ms=sectors[2],
+                is_valid=bool(flags & 1),
+                sector1_valid=bool(flags & 2),
+                sector2_valid=bool(flags & 4),
+                sector3_valid=bool(flags & 8),
+                position=int(samples["position"][last, index]),
+                actual_compound_id=stint.compound.actual_id,
+                visual_compound_id=stint.compound.visual_id,
+                tyre_age_laps=lap - stint.start_lap,
+                is_pit_lap=any(lap in (stop.lap, stop.lap + 1) for stop in car.stops),
+                fuel_start_kg=fuel_start if public else None,
+                fuel_end_kg=fuel_end if public else None,
+                fuel_used_kg=fuel_start - fuel_end if public else None,
+                ers_deployed_j=float(np.float32(levels["deployed_j"][end, index])) if public else None,
+                ers_harvested_j=float(parts.astype(float).sum()) if public else None,
+                top_speed_kmh=top_speed,
+            )
+        )
+    return rows
+
+
+def _stints(car: CarRace) -> list[Stint]:
+    ends = [*(stop.lap for stop in car.stops), None]
+    return [
+        Stint(car.driver.car_index, number, stint.start_lap, end, stint.compound.actual_id, stint.compound.visual_id)
+        for number, (stint, end) in enumerate(zip(car.stints, ends, strict=True), 1)
+    ]
+
+
+def _event(event: Event) -> EventRow:
+    def member(name: str) -> int | None:
+        value = event.members.get(name, NOTHING)
+        return None if value == NOTHING else int(value)
+
+    return EventRow(
+        overall_frame=event.frame,
+        code=event.code,
+        session_time_s=event.session_time_s,
+        car_index=member("car_index"),
+        other_car_index=member("other_car_index"),
+        lap_number=member("lap_num"),
+        details=dict(event.members),
+    )
+
+
+def _result(position: int, car: CarRace, packet_format: int) -> Result:
+    status, reason = result_ids(car)
+    return Result(
+        car_index=car.driver.car_index,
+        position=position,
+        grid_position=car.driver.grid_position,
+        laps=car.laps_done,
+        points=points(position, car),
+        pit_stops=len(car.stops),
+        result_status_id=status,
+        result_reason_id=reason if packet_format >= 2025 else None,
+        best_lap_time_ms=car.best_lap_ms,
+        total_time_s=car.finish_ms / 1000,
+        penalties_s=car.penalties_s,
+        penalties=car.penalties,
+    )
