@@ -83,6 +83,8 @@ def broker(_stack: "Stack", _ensure: Ensure) -> "Broker":
 @pytest.fixture(scope="session")
 def database(_stack: "Stack", _ensure: Ensure) -> "SupersetSettings":
     """The settings of a migrated database: `conninfo("owner")` and so on."""
+    from pitlane.settings import SupersetSettings
+
     _ensure("Database")
     return _stack.settings(SupersetSettings)
 
