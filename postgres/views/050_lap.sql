@@ -1,0 +1,71 @@
+-- The best of a session is its fastest valid lap; only where no lap was valid, the fastest of all.
+-- overlay_place ranks the laps for being laid over each other: first the best lap of each driver, fastest first, then
+-- all others; a lap needs a time and a trace of most of the track to have a place. So places 1 and 2 are the best
+-- laps of the two fastest drivers, and where only one drove, that driver's two best.
+CREATE OR REPLACE VIEW mart.lap AS
+SELECT
+    s.session_uid,
+    s.session_hex,
+    s.session_label,
+    l.rig,
+    l.car_index,
+    l.driver_label,
+    l.lap_number,
+    l.driver_label || ' · lap ' || l.lap_number || coalesce(' · ' || mart.clock(l.lap_time_ms), '') AS lap_label,
+    l.lap_time_ms,
+    l.lap_time_ms / 1000.0::float8 AS lap_time_s,
+    mart.clock(l.lap_time_ms) AS lap_time,
+    (l.lap_time_ms - coalesce(l.best_valid_ms, l.best_ms)) / 1000.0::float8 AS delta_to_best_s,
+    l.sector1_ms / 1000.0::float8 AS sector1_s,
+    l.sector2_ms / 1000.0::float8 AS sector2_s,
+    l.sector3_ms / 1000.0::float8 AS sector3_s,
+    l.is_valid,
+    l.position,
+    coalesce(vc.name, 'Unknown') AS compound,
+    tc.name AS compound_made,
+    l.tyre_age_laps,
+    coalesce(l.is_pit_lap, false) AS is_pit_lap,
+    l.fuel_start_kg,
+    l.fuel_end_kg,
+    l.fuel_used_kg,
+    l.ers_deployed_j / 1e6::float8 AS ers_deployed_mj,
+    l.ers_harvested_j / 1e6::float8 AS ers_harvested_mj,
+    l.top_speed_kmh,
+    l.coverage,
+    CASE WHEN l.is_traced THEN l.place END AS overlay_place
+FROM mart.session AS s
+CROSS JOIN LATERAL (
+    SELECT
+        ranked.*,
+        min(ranked.lap_time_ms) FILTER (WHERE ranked.is_valid) OVER () AS best_valid_ms,
+        min(ranked.lap_time_ms) OVER () AS best_ms,
+        row_number() OVER (
+            ORDER BY
+                ranked.is_traced DESC,
+                ranked.of_driver > 1,
+                ranked.is_valid DESC NULLS LAST,
+                ranked.lap_time_ms,
+                ranked.car_index
+        ) AS place
+    FROM (
+        SELECT
+            lap.*,
+            car.driver_label,
+            traced.is_traced,
+            row_number() OVER (
+                PARTITION BY lap.car_index
+                ORDER BY traced.is_traced DESC, lap.is_valid DESC NULLS LAST, lap.lap_time_ms, lap.lap_number
+            ) AS of_driver
+        FROM mart.car
+        JOIN core.lap USING (session_uid, rig, car_index)
+        CROSS JOIN LATERAL (
+            SELECT coalesce(lap.lap_time_ms > 0 AND lap.coverage >= 0.8, false)
+        ) AS traced (is_traced)
+        WHERE car.session_uid = s.session_uid
+    ) AS ranked
+) AS l
+LEFT JOIN ref.visual_compound AS vc USING (visual_compound_id)
+LEFT JOIN ref.tyre_compound AS tc USING (actual_compound_id);
+
+COMMENT ON VIEW mart.lap IS
+    'A row for each lap of each car: times in seconds and as text, the gap to the fastest valid lap of the session, tyres, fuel and ERS.';

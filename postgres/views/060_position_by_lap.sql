@@ -1,0 +1,26 @@
+-- Lap 0 is the grid, which only the final classification tells for every car; a race still running starts at lap 1.
+CREATE OR REPLACE VIEW mart.position_by_lap AS
+SELECT
+    d.session_uid,
+    d.session_label,
+    d.car_index,
+    d.driver_label,
+    d.team,
+    places.lap_number,
+    places.position
+FROM mart.driver AS d
+CROSS JOIN LATERAL (
+    SELECT l.lap_number::integer, l.position::integer
+    FROM core.lap AS l
+    WHERE
+        l.session_uid = d.session_uid AND l.rig = d.rig AND l.car_index = d.car_index
+        AND l.position IS NOT NULL AND l.lap_time_ms IS NOT NULL
+    UNION ALL
+    SELECT 0, max(r.grid_position)::integer
+    FROM core.result AS r
+    WHERE d.is_race AND r.session_uid = d.session_uid AND r.car_index = d.car_index AND r.grid_position > 0
+    HAVING count(*) > 0
+) AS places (lap_number, position);
+
+COMMENT ON VIEW mart.position_by_lap IS
+    'The place of each car at the end of each completed lap; lap 0 is its place on the grid.';
