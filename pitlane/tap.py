@@ -1,0 +1,119 @@
+"""A topic as lines of JSON, for people and other programs: one line a datagram, decoded, names and units as ours.
+
+    {"topic": "f1.event", "shard": 0, "offset": 17, "arrival_ns": …, "rig": "…", "header": {…}, "code": "SEND", …}
+
+A dead letter has `reject_reason`, what the headers say of it, and its bytes in hexadecimal under `datagram`.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+
+from f1_packets import PACKETS, Packet, block, read_event, text
+from pitlane.errors import PitlaneError
+from pitlane.settings import KafkaSettings
+
+EVENT = 3
+POLL_MS = 200
+
+
+class TapError(PitlaneError):
+    """`no_topic`, `kafka_down`, or `not_a_block`: a record whose headers and bytes do not fit together."""
+
+    def __init__(self, reason: str, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.reason = reason
+
+
+def tap(topic: str, settings: KafkaSettings, *, from_beginning: bool, follow: bool) -> Iterator[dict[str, Any]]:
+    """Every datagram of a topic as plain Python values, in the order of each partition.
+
+    From the beginning or from now on; without `follow` it ends where the topic ended when it was asked. Raises TapError.
+    """
+    prefix = f"{settings.topic_prefix}."
+    name = topic if topic.startswith(prefix) else prefix + topic
+    try:
+        consumer = KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap, bootstrap_timeout_ms=5000)
+    except KafkaError as error:
+        raise TapError("kafka_down", f"Kafka does not answer on {settings.kafka_bootstrap}", "pitlane up") from error
+    try:
+        known = sorted(topic for topic in consumer.topics() if topic.startswith(prefix))
+        if name not in known:
+            raise TapError("no_topic", f"there is no topic {name}", f"there are {', '.join(known) or 'none'}")
+        partitions = [TopicPartition(name, number) for number in sorted(consumer.partitions_for_topic(name))]
+        consumer.assign(partitions)
+        ends = consumer.end_offsets(partitions)
+        if from_beginning:
+            consumer.seek_to_beginning(*partitions)
+        else:
+            for partition in partitions:
+                consumer.seek(partition, ends[partition])
+        while follow or any(consumer.position(partition) < ends[partition] for partition in partitions):
+            for records in consumer.poll(POLL_MS).values():
+                for record in records:
+                    if follow or record.offset < ends[TopicPartition(name, record.partition)]:
+                        where = {"topic": name, "shard": record.partition, "offset": record.offset}
+                        for entry in entries(record.headers, record.value):
+                            yield where | entry
+    finally:
+        consumer.close()
+
+
+def entries(headers: Sequence[tuple[str, bytes]], content: bytes) -> Iterator[dict[str, Any]]:
+    """The datagrams of one block, given what the record's headers say of it."""
+    said = {name: value.decode(errors="replace") for name, value in headers}
+    packet = _packet(said)
+    try:
+        if packet is not None:
+            for entry in block.decode(packet, content):
+                yield _datagram(packet, entry)
+        else:
+            yield from _dead_letters(said, content)
+    except ValueError as error:
+        raise TapError("not_a_block", f"a record that is no block: {error}") from error
+
+
+def _packet(said: dict[str, str]) -> Packet | None:
+    if "reject.reason" in said:
+        return None
+    try:
+        return PACKETS.get((int(said["packet.format"]), int(said["packet.id"])))
+    except (KeyError, ValueError):
+        return None
+
+
+def _datagram(packet: Packet, entry: np.void) -> dict[str, Any]:
+    datagram = entry["datagram"]
+    stamp = {"arrival_ns": int(entry["arrival_ns"]), "rig": text(bytes(entry["rig"]))}
+    if packet.id != EVENT:
+        return stamp | _plain(datagram)
+    # An event's details are a union, and what its code does not define is uninitialised memory.
+    event = read_event(datagram.tobytes())
+    return stamp | {"header": _plain(datagram["header"]), "code": event.code, "known": event.known, **event.members}
+
+
+def _dead_letters(said: dict[str, str], content: bytes) -> Iterator[dict[str, Any]]:
+    length = int(said.get("block.bytes", len(content)))
+    if length < block.PREFIX.size or len(content) % length:
+        raise ValueError(f"{len(content)} bytes do not divide into entries of {length}")
+    about = {
+        name.replace(".", "_"): said[name] for name in ("reject.reason", "packet.format", "packet.id") if name in said
+    }
+    for start in range(0, len(content), length):
+        arrival_ns, rig = block.PREFIX.unpack_from(content, start)
+        datagram = content[start + block.PREFIX.size : start + length]
+        yield {"arrival_ns": arrival_ns, "rig": text(rig), **about, "datagram": datagram.hex()}
+
+
+def _plain(value: Any) -> Any:
+    """Numpy's values as Python's: structs as dicts, arrays as lists, names as text."""
+    if isinstance(value, np.void):
+        return {name: _plain(value[name]) for name in value.dtype.names or ()}
+    if isinstance(value, np.ndarray):
+        return [_plain(element) for element in value]
+    if isinstance(value, bytes):
+        return text(value)
+    return value.item()
