@@ -11,7 +11,7 @@ from typing import ClassVar
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from pitlane import topics
+from pitlane import topic_setup
 from pitlane.stack import jdks, maven, tools
 from pitlane.stack.errors import StartFailed
 from pitlane.stack.ports import LOOPBACK, Port
@@ -160,18 +160,11 @@ class Broker(Server):
 
     def create_topics(self, shards: int, prefix: str = "f1") -> list[str]:
         """Creates what is missing of Pitlane's topics with a partition for each shard; returns all their names."""
-        wanted = [*topics.packet_topics(prefix).values(), topics.dead_letter(prefix)]
         admin = self._admin()
         try:
-            there = set(admin.list_topics())
-            missing = {
-                name: {"num_partitions": shards, "replication_factor": 1} for name in wanted if name not in there
-            }
-            if missing:
-                admin.create_topics(missing, wait_for_metadata=True)
+            return topic_setup.create(admin, shards, prefix)
         finally:
             admin.close()
-        return wanted
 
     def record_counts(self) -> dict[str, int]:
         """Topic → records that it holds, over all partitions; Kafka's own topics left out."""

@@ -1,0 +1,30 @@
+"""Creates the topics: `python -m pitlane.topic_setup`. A second run changes nothing."""
+
+from kafka import KafkaAdminClient
+
+from pitlane import topics
+from pitlane.settings import KafkaSettings
+
+
+def create(admin: KafkaAdminClient, shards: int, prefix: str = "f1") -> list[str]:
+    """Creates what is missing of Pitlane's topics with a partition for each shard; returns all their names."""
+    wanted = [*topics.packet_topics(prefix).values(), topics.dead_letter(prefix)]
+    there = set(admin.list_topics())
+    missing = {name: {"num_partitions": shards, "replication_factor": 1} for name in wanted if name not in there}
+    if missing:
+        admin.create_topics(missing, wait_for_metadata=True)
+    return wanted
+
+
+def main() -> None:
+    settings = KafkaSettings()
+    admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+    try:
+        names = create(admin, settings.shards, settings.topic_prefix)
+    finally:
+        admin.close()
+    print(f"{len(names)} topics are there")
+
+
+if __name__ == "__main__":
+    main()
