@@ -88,7 +88,9 @@ class SparkSettings(KafkaSettings, PostgresSettings):
     spark_trigger_s: float = 2.0
     spark_jars: Path = HOME / "tools" / "spark-jars"
     spark_checkpoint: Path = STACK_HOME / "spark-checkpoint"
-    spark_max_blocks_per_batch: int = 4000
+    spark_driver_memory: str = "1g"
+    spark_max_blocks_per_batch: int = 2000
+    """Bounds a micro-batch's memory: a block has up to 256 KiB, mostly far less."""
 
 
 class SupersetSettings(PostgresSettings):

@@ -12,5 +12,10 @@ def packet_topics(prefix: str = "f1") -> dict[int, str]:
     return {packet_id: topic(name, prefix) for packet_id, name in PACKET_NAMES.items()}
 
 
+def fact_topics(prefix: str = "f1") -> list[str]:
+    """The topics that Spark reads: all packets but Session, which the gateway writes to Postgres itself."""
+    return sorted(topic(name, prefix) for name in PACKET_NAMES.values() if name != "session")
+
+
 def dead_letter(prefix: str = "f1") -> str:
     return topic("dead_letter", prefix)

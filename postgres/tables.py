@@ -305,7 +305,7 @@ ledger = Table(
     _value("blocks", Integer, "Kafka records read"),
     _value("datagrams", Integer, "datagrams in them"),
     _value("rejected_blocks", Integer, "records that no packet table could read"),
-    _value("offsets", JSONB, "topic → partition → [first, last] offset read"),
+    _value("offsets", JSONB, "topic → partition → [first offset read, first offset of the next batch]"),
     _value("rows", JSONB, "fact → rows handed to the database; those that changed nothing included"),
     schema="core",
     comment="One row for each micro-batch, written in its transaction: a batch that comes again changes nothing.",

@@ -36,7 +36,7 @@ class Counts(NamedTuple):
     datagrams: int
     rejected_blocks: int
     offsets: Mapping[str, Mapping[str, tuple[int, int]]]
-    """topic → partition → first and last offset"""
+    """topic → partition → first offset read, first offset of the next batch"""
 
 
 class Sink:

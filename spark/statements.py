@@ -1,3 +1,4 @@
+# ruff: noqa: S608 (every part of these statements is written here)
 """The SQL of a micro-batch: upserts generated from the facts, and what is derived inside the database.
 
 All of it is idempotent and independent of the order in which batches come: which version of a row stands is decided

@@ -252,7 +252,7 @@ def upgrade() -> None:
             "offsets",
             postgresql.JSONB(astext_type=sa.Text()),
             nullable=True,
-            comment="topic → partition → [first, last] offset read",
+            comment="topic → partition → [first offset read, first offset of the next batch]",
         ),
         sa.Column(
             "rows",

@@ -1,0 +1,59 @@
+"""The topics as DataFrames of blocks, for the stream and for batch runs alike."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as f
+
+from pitlane.settings import KafkaSettings
+from spark.jobs.blocks import Block
+
+SCHEMA = pa.schema(
+    [
+        ("topic", pa.string()),
+        ("offset", pa.int64()),
+        ("shard", pa.int32()),
+        ("packet_format", pa.int32()),
+        ("packet_id", pa.int32()),
+        ("content", pa.binary()),
+    ]
+)
+"""A block with where it was read; `topic` and `offset` are NULL for what waited in Postgres."""
+
+
+def reader_options(settings: KafkaSettings) -> dict[str, str]:
+    return {
+        "kafka.bootstrap.servers": settings.kafka_bootstrap,
+        "includeHeaders": "true",
+        # The default of 500 ms is spent waiting on each quiet topic in each micro-batch.
+        "kafka.fetch.max.wait.ms": "20",
+        # Retention may delete what was never read: going on without it beats never starting again.
+        "failOnDataLoss": "false",
+    }
+
+
+def blocks(records: DataFrame) -> DataFrame:
+    """Kafka records as SCHEMA says; a header that is missing or no number gives NULL."""
+    return records.select(
+        "topic",
+        "offset",
+        f.col("partition").alias("shard"),
+        _number("packet.format").alias("packet_format"),
+        _number("packet.id").alias("packet_id"),
+        f.col("value").alias("content"),
+    )
+
+
+def waiting_blocks(spark: SparkSession, waiting: Iterable[Block]) -> DataFrame:
+    rows: list[dict[str, Any]] = [
+        {"shard": b.shard, "packet_format": b.packet_format, "packet_id": b.packet_id, "content": b.content}
+        for b in waiting
+    ]
+    return spark.createDataFrame(pa.Table.from_pylist(rows, SCHEMA))
+
+
+def _number(header: str) -> Column:
+    value = f.try_element_at(f.filter("headers", lambda each: each["key"] == header), f.lit(1))["value"]
+    return value.cast("string").try_cast("int")

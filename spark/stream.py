@@ -1,0 +1,125 @@
+"""The streaming query: a micro-batch every few seconds until it is told to stop.
+
+What it has read is in the checkpoint, what it has written in the ledger. Beside the checkpoint lies `progress.json`,
+rewritten every second: a reader knows the application is well if `state` is "running" and `at` is recent.
+
+    {"state": "running", "at": 1750000000.0, "query_id": "…", "batch_id": 17, "rows": 240, "seconds": 0.61, "error": ""}
+
+`state` is "starting" before the first micro-batch can be planned, "retrying" after a failure and "stopped" at the end.
+"""
+
+import os
+import re
+import signal
+import threading
+import time
+from typing import Any
+
+import orjson
+import structlog
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.streaming import StreamingQuery
+
+from pitlane.settings import SparkSettings
+from pitlane.topics import fact_topics
+from spark import source
+from spark.runtime import session
+from spark.sink import Sink
+from spark.tasks import process
+
+log = structlog.get_logger()
+
+HEARTBEAT_S = 1.0
+RETRY_AFTER_S = 5.0
+FINISH_WITHIN_S = 15.0
+"""A micro-batch that runs when the application is told to stop may still end; after that it is cut off."""
+
+
+def run(settings: SparkSettings) -> None:
+    """Runs until SIGTERM or SIGINT. A query that fails is started again from its checkpoint, which loses nothing."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    _report(settings, "starting")
+    spark = session(settings, "pitlane-facts")
+    sink = Sink(settings.conninfo("spark"))
+    try:
+        while not stop.is_set():
+            try:
+                query = start(spark, settings, sink)
+                _watch(query, settings, stop)
+            except PySparkException as error:
+                message = _cause(error)
+                log.error("the query failed and is started again", error=message)
+                _report(settings, "retrying", error=message)
+                stop.wait(RETRY_AFTER_S)
+    finally:
+        sink.close()
+        spark.stop()
+        _report(settings, "stopped")
+
+
+def start(spark: SparkSession, settings: SparkSettings, sink: Sink) -> StreamingQuery:
+    """Starts the query; it goes on where its checkpoint says, or from the oldest record that Kafka still has."""
+    records = (
+        spark.readStream.format("kafka")
+        .options(**source.reader_options(settings))
+        # A pattern, because a topic that is not there yet is no error to it.
+        .option("subscribePattern", "|".join(map(re.escape, fact_topics(settings.topic_prefix))))
+        .option("startingOffsets", "earliest")
+        .option("maxOffsetsPerTrigger", settings.spark_max_blocks_per_batch)
+        .load()
+    )
+
+    def write(batch: DataFrame, batch_id: int) -> None:
+        process(batch, query_id(settings), batch_id, sink, settings.shards)
+
+    return (
+        source.blocks(records)
+        .writeStream.queryName("facts")
+        .foreachBatch(write)
+        .option("checkpointLocation", str(settings.spark_checkpoint))
+        .trigger(processingTime=f"{settings.spark_trigger_s} seconds")
+        .start()
+    )
+
+
+def query_id(settings: SparkSettings) -> str:
+    """The id that Spark gave the query when it made the checkpoint: with the batch number it names a batch for ever."""
+    return str(orjson.loads((settings.spark_checkpoint / "metadata").read_bytes())["id"])
+
+
+def _watch(query: StreamingQuery, settings: SparkSettings, stop: threading.Event) -> None:
+    """Reports until the query fails, which raises, or `stop` is set, which stops it between two micro-batches."""
+    while not stop.wait(HEARTBEAT_S):
+        if failure := query.exception():
+            raise failure
+        last = query.lastProgress
+        started = last is not None or "Initializing" not in query.status["message"]
+        _report(settings, "running" if started else "starting", query_id=query.id, **_numbers(last))
+    deadline = time.monotonic() + FINISH_WITHIN_S
+    while query.status["isTriggerActive"] and query.status["isDataAvailable"] and time.monotonic() < deadline:
+        time.sleep(0.05)
+    query.stop()
+
+
+def _cause(error: PySparkException) -> str:
+    """The exception that ended the query, out of the tracebacks of two Pythons and a JVM around it."""
+    lines = str(error).strip().splitlines()
+    named = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Unavailable|Violation)\w*: ", line)]
+    return (named or lines)[0]
+
+
+def _numbers(last: Any) -> dict[str, Any]:
+    if last is None:
+        return {}
+    return {"batch_id": last["batchId"], "rows": last["numInputRows"], "seconds": last["batchDuration"] / 1000}
+
+
+def _report(settings: SparkSettings, state: str, *, error: str = "", **more: Any) -> None:
+    path = settings.spark_checkpoint.parent / "progress.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_bytes(orjson.dumps({"state": state, "at": time.time(), "pid": os.getpid(), **more, "error": error}))
+    part.replace(path)

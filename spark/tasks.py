@@ -1,0 +1,95 @@
+"""The work of one micro-batch on Spark: shards to tasks, reduction in the Python workers, few rows to the driver."""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
+import orjson
+import pyarrow as pa
+from pyspark.sql import DataFrame
+
+from spark.facts import FACTS, PENDING
+from spark.jobs.blocks import Block
+from spark.jobs.micro_batch import reduce
+from spark.sink import Counts, Sink
+from spark.source import waiting_blocks
+
+REDUCED = pa.schema([("name", pa.string()), ("payload", pa.binary())])
+"""A fact's rows as an Arrow IPC stream, or a task's counts as JSON."""
+COUNTS = "counts"
+
+
+def process(records: DataFrame, query_id: str, batch_id: int, sink: Sink, shards: int) -> bool:
+    """Writes the facts of a DataFrame of blocks (source.SCHEMA); False if this batch was written before.
+
+    A batch that is there already is not even read again.
+    """
+    if sink.has(query_id, batch_id):
+        return False
+    spark = records.sparkSession
+    waiting = sink.waiting(query_id)
+    # Each topic's partition is a task until here; as many as there are cores suffice.
+    records = records.coalesce(spark.sparkContext.defaultParallelism)
+    if waiting:
+        records = waiting_blocks(spark, waiting).coalesce(1).unionByName(records)
+    by_shard = records.repartitionById(shards, (records["shard"] % shards).cast("int"))
+    reduced = by_shard.mapInArrow(_task(query_id), "name string, payload binary").toArrow()
+    tables, counts = collect(zip(reduced["name"].to_pylist(), reduced["payload"].to_pylist(), strict=True))
+    return sink.write(query_id, batch_id, tables, counts)
+
+
+def _task(query_id: str) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    return partial(reduce_shard, query_id)
+
+
+def reduce_shard(query_id: str, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """All blocks of one task to few rows (REDUCED); runs in a Python worker."""
+    blocks: list[Block] = []
+    offsets: dict[str, dict[str, list[int]]] = {}
+    waited = 0
+    for batch in batches:
+        for row in batch.to_pylist():
+            blocks.append(Block(row["packet_format"], row["packet_id"], row["shard"], row["content"] or b""))
+            if row["topic"] is None:
+                waited += 1
+                continue
+            shard = offsets.setdefault(row["topic"], {}).setdefault(str(row["shard"]), [row["offset"], 0])
+            shard[0] = min(shard[0], row["offset"])
+            shard[1] = max(shard[1], row["offset"] + 1)
+    if not blocks:
+        return
+    result = reduce(blocks, query_id)
+    counts = {
+        "blocks": len(blocks) - waited,
+        "datagrams": result.datagrams,
+        "rejected_blocks": result.rejected_blocks,
+        "offsets": offsets,
+    }
+    payloads = {name: _ipc(rows) for name, rows in result.tables.items()} | {COUNTS: orjson.dumps(counts)}
+    yield pa.record_batch([pa.array(payloads.keys()), pa.array(payloads.values(), pa.binary())], schema=REDUCED)
+
+
+def collect(reduced: Iterable[tuple[str, bytes]]) -> tuple[dict[str, pa.Table], Counts]:
+    """What all tasks yielded, put together."""
+    parts: dict[str, list[pa.Table]] = {}
+    blocks = datagrams = rejected = 0
+    offsets: dict[str, dict[str, tuple[int, int]]] = {}
+    for name, payload in reduced:
+        if name != COUNTS:
+            parts.setdefault(name, []).append(pa.ipc.open_stream(payload).read_all())
+            continue
+        counts = orjson.loads(payload)
+        blocks += counts["blocks"]
+        datagrams += counts["datagrams"]
+        rejected += counts["rejected_blocks"]
+        for topic, shards in counts["offsets"].items():
+            offsets.setdefault(topic, {}).update(shards)
+    tables = {name: pa.concat_tables(found) for name, found in parts.items()}
+    assert tables.keys() <= {*FACTS, PENDING.name}
+    return tables, Counts(blocks, datagrams, rejected, offsets)
+
+
+def _ipc(rows: pa.Table) -> bytes:
+    buffer = pa.BufferOutputStream()
+    with pa.ipc.new_stream(buffer, rows.schema) as stream:
+        stream.write_table(rows)
+    return buffer.getvalue().to_pybytes()
