@@ -20,6 +20,7 @@ PIT_DRIVING_MPS2 = 7.0
 PULL_OVER_MPS2 = 5.0
 COASTING_MPS2 = 4.0
 COOL_DOWN_PACE = 1.35
+SETTLING_M = 500.0
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,10 @@ class LapPlan:
     box_s: float = 0.0
     stops_at_m: float | None = None
     """Where the car parks for good."""
-    coasts_from_mps: float = 0.0
-    """Speed at the line from which the driver only lifts until the lap's pace is reached."""
+    enters_at_mps: float = 0.0
+    """Speed at the line, from which the car comes to the lap's pace; 0 from standing or in the pit lane."""
+    coasts: bool = False
+    """After the flag: the driver only lifts until the lap's pace is reached."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +75,11 @@ def drive(track: Track, plan: LapPlan, team: int) -> Knots:
         speed = np.concatenate([np.full(len(run_up), speed[0]), speed])
         gone = distance - plan.launch_from_m
         speed = np.minimum(speed, LAUNCH_TOP_MPS * np.sqrt(-np.expm1(-2 * LAUNCH_MPS2 * gone / LAUNCH_TOP_MPS**2)))
-    if plan.coasts_from_mps > 0:
-        coasting = np.sqrt(np.maximum(plan.coasts_from_mps**2 - 2 * COASTING_MPS2 * distance, 0.0))
+    if plan.coasts:
+        coasting = np.sqrt(np.maximum(plan.enters_at_mps**2 - 2 * COASTING_MPS2 * distance, 0.0))
         speed = np.clip(coasting, speed, np.maximum(track.speed_mps, speed))
+    elif plan.enters_at_mps > 0:
+        speed = speed * (1 + (plan.enters_at_mps / speed[0] - 1) * (1 - _settled(distance)))
     if plan.enters_pits:
         to_lane = np.maximum(track.length_m - track.circuit.pit_entry_m - distance, 0.0)
         speed = np.minimum(speed, np.sqrt(limit**2 + 2 * 20.0 * to_lane))
@@ -105,9 +110,18 @@ def _stand(time: Array, distance: Array, speed: Array, at: int, seconds: float) 
 
 
 def slowed(knots: Knots, seconds: float) -> Knots:
-    """The same lap, slower all over by so much in the end."""
-    factor = (knots.time_s[-1] + seconds) / knots.time_s[-1]
-    return Knots(knots.time_s * factor, knots.distance_m, knots.speed_mps / factor)
+    """The same lap, slower by so much in the end; the driver lifts gently, so the first metres stay as they are."""
+    share = _settled(knots.distance_m)
+    steps = np.diff(knots.time_s)
+    middle = (share[1:] + share[:-1]) / 2
+    lift = seconds / float((steps * middle).sum())
+    times = np.concatenate([[0.0], (steps * (1 + lift * middle)).cumsum()])
+    return Knots(times, knots.distance_m, knots.speed_mps / (1 + lift * share))
+
+
+def _settled(distance_m: Array) -> Array:
+    """From 0 at the line to 1 where a change of pace is complete."""
+    return np.clip(distance_m / SETTLING_M, 0.0, 1.0)
 
 
 def on_milliseconds(knots: Knots, distances_m: list[float]) -> tuple[Knots, list[int]]:

@@ -213,6 +213,7 @@ def _plan(car: CarRace, lap: int, config: RaceConfig, rng: np.random.Generator) 
         react_s=car.driver.react_s if lap == 1 else 0.0,
         enters_pits=any(later.start_lap == lap + 1 for later in car.stints),
         box_s=float(rng.uniform(2.1, 3.4)) if starts_stint else 0.0,
+        enters_at_mps=0.0 if lap == 1 or starts_stint else float(car.knots[-1].speed_mps[-1]),
         stops_at_m=car.retires_at_m if car.retires_in_lap == lap else None,
     )
 
@@ -287,5 +288,5 @@ def _draw_penalties(cars: tuple[CarRace, ...], rng: np.random.Generator) -> None
 def _cool_down(car: CarRace, track: Track) -> None:
     """The lap after the flag: off the throttle, then slowly round."""
     flag_mps = float(car.knots[-1].speed_mps[-1])
-    knots = drive(track, LapPlan(pace=car.driver.pace * COOL_DOWN_PACE, coasts_from_mps=flag_mps), car.team)
-    car.knots.append(knots)
+    plan = LapPlan(pace=car.driver.pace * COOL_DOWN_PACE, enters_at_mps=flag_mps, coasts=True)
+    car.knots.append(drive(track, plan, car.team))
