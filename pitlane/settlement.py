@@ -4,6 +4,7 @@
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,7 +87,8 @@ class Meter:
     def read(self) -> Arrived:
         """Where things stand now."""
         before, now = self._before, self._stack.gateway.status()
-        ends = self._read_kafka()
+        topics = fact_topics(self._stack.settings(KafkaSettings).topic_prefix)
+        read_by_spark = {(p.topic, p.partition): end for p, end in self._read_kafka().items() if p.topic in topics}
 
         def since(*path: str) -> int:
             return _number(now, *path) - _number(before, *path)
@@ -106,7 +108,7 @@ class Meter:
             dropped=by_reason("dropped"),
             dead_letters=since("dead_letter", "forwarded"),
             in_kafka=self._in_kafka.copy(),
-            unread_by_spark=self._unread(ends),
+            unread_by_spark=unread(read_by_spark, self._done()),
         )
 
     def _read_kafka(self) -> dict[TopicPartition, int]:
@@ -119,20 +121,19 @@ class Meter:
                     self._in_kafka[record.topic] += int(said.get("block.count", b"1"))
         return {partition: self._consumer.position(partition) for partition in self._partitions}
 
-    def _unread(self, ends: dict[TopicPartition, int]) -> Counter[str]:
-        """Records that are in no committed micro-batch, of the topics that Spark reads."""
-        done: dict[tuple[str, int], int] = {}
+    def _done(self) -> dict[tuple[str, int], int]:
+        """(topic, shard) → where Spark's next micro-batch begins."""
         with psycopg.connect(self._stack.settings(PostgresSettings).conninfo("reader")) as connection:
             rows = connection.execute(LAST_OFFSETS).fetchall()
-        for topic, shard, last in rows:
-            done[topic, shard] = last
-        read_by_spark = fact_topics(self._stack.settings(KafkaSettings).topic_prefix)
-        unread = {
-            partition.topic: end - done.get((partition.topic, partition.partition), 0)
-            for partition, end in ends.items()
-            if partition.topic in read_by_spark
-        }
-        return +Counter(unread)
+        return {(topic, shard): last for topic, shard, last in rows}
+
+
+def unread(ends: Mapping[tuple[str, int], int], done: Mapping[tuple[str, int], int]) -> Counter[str]:
+    """Records by topic that are in no committed micro-batch; both map (topic, shard) to an offset."""
+    counts: Counter[str] = Counter()
+    for (topic, shard), end in ends.items():
+        counts[topic] += max(0, end - done.get((topic, shard), 0))
+    return +counts
 
 
 # offsets: topic → partition → [first, last] of a micro-batch, `last` being where the next one begins.

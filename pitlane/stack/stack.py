@@ -13,8 +13,6 @@ from typing import TypeVar
 
 from rich.console import Console
 
-import nifi.deploy
-import postgres.migrate
 from nifi.runtime.server import NifiServer
 from pitlane.settings import (
     ENV_FILE,
@@ -95,21 +93,27 @@ class Stack:
         def start(server: Server) -> steps.Step:
             def action(_: steps.Say) -> str:
                 server.start()
-                return f"{server.address}, {server.health().detail}"
+                return ", ".join(filter(None, (server.address, server.health().detail)))
 
             return steps.Step(server.title, action)
 
+        # Imported by the step: alembic and nipyapi take seconds to load, and `status` needs neither.
         def migrate(_: steps.Say) -> str:
+            from postgres.migrate import upgrade
+
             settings = self.settings(MigrationSettings)
-            postgres.migrate.upgrade(settings, settings.postgres_superuser.get_secret_value())
+            upgrade(settings, settings.postgres_superuser.get_secret_value())
             return settings.postgres_database
 
         def create_topics(_: steps.Say) -> str:
             settings = self.settings(KafkaSettings)
             return f"{len(self.kafka.create_topics(settings.shards, settings.topic_prefix))} topics"
 
-        def deploy(_: steps.Say) -> str:
-            return str(nifi.deploy.deploy(self.settings(NifiSettings)))
+        def deploy_flow(_: steps.Say) -> str:
+            from nifi.deploy import deploy
+
+            done = deploy(self.settings(NifiSettings))
+            return f"{done['flow']}, {done['processors']} processors"
 
         def dashboards(_: steps.Say) -> str:
             return self.superset.import_assets()
@@ -120,7 +124,7 @@ class Stack:
             start(self.nifi),
             steps.Step("Database", migrate, (self.postgres.title,)),
             steps.Step("Topics", create_topics, (self.kafka.title,)),
-            steps.Step("Flow", deploy, (self.nifi.title, "Topics")),
+            steps.Step("Flow", deploy_flow, (self.nifi.title, "Topics")),
             start(self.spark)._replace(needs=("Database", "Topics")),
             steps.Step("Dashboards", dashboards, ("Database",)),
             start(self.superset)._replace(needs=("Dashboards",)),
