@@ -29,7 +29,7 @@ class Poster:
         self._outbox = outbox
         self._on_arrived = on_arrived
         self._news = asyncio.Event()
-        self._backoff = Backoff(first=0.2, longest=5.0)
+        self._backoff = Backoff(first=0.2, longest=2.0)
         self.nifi = Neighbour("nifi")
 
     def wake(self) -> None:

@@ -100,14 +100,16 @@ class Web:
 
     def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
         """None lets a WebSocket handshake go on; anything else is a plain HTTP answer."""
-        host = request.headers.get("Host", "")
-        if not host_allowed(host, self._settings.http_hosts):
+        hosts, origins = request.headers.get_all("Host"), request.headers.get_all("Origin")
+        if len(hosts) != 1 or len(origins) > 1:
+            return _text(HTTPStatus.BAD_REQUEST, "one Host header, please, and at most one Origin")
+        if not host_allowed(hosts[0], self._settings.http_hosts):
             return _text(HTTPStatus.MISDIRECTED_REQUEST, "this host name is not allowed (PITLANE_HTTP_HOSTS)")
-        if not origin_allowed(request.headers.get("Origin"), host, self._settings.http_origins):
+        if not origin_allowed(origins[0] if origins else None, hosts[0], self._settings.http_origins):
             return _text(HTTPStatus.FORBIDDEN, "this origin is not allowed (PITLANE_HTTP_ORIGINS)")
         path = urlsplit(request.path).path
         if _stream(path) is not None:
-            if request.headers.get("Upgrade", "").lower() != "websocket":
+            if "websocket" not in map(str.lower, request.headers.get_all("Upgrade")):
                 return _text(HTTPStatus.UPGRADE_REQUIRED, "this is a WebSocket")
             try:
                 _rate_hz(request.path, self._settings.live_rate_hz)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.gateway import unpack
 from udp_gateway import flowfile
 from udp_gateway.blocks import OPEN_REJECTED, Block, BlockKey, Gatherer
 from udp_gateway.ledger import Ledger
@@ -100,30 +101,6 @@ def test_a_value_longer_than_two_bytes_can_say():
     body = flowfile.pack([({"k": "v" * 0xFFFF}, b"")])
     assert body.startswith(b"NiFiFF3\x00\x01\x00\x01k\xff\xff\x00\x00\xff\xffvvv")
     assert flowfile.pack([({"k": "v" * 0xFFFE}, b"")]).startswith(b"NiFiFF3\x00\x01\x00\x01k\xff\xfevvv")
-
-
-def unpack(body: bytes) -> list[tuple[dict[str, str], bytes]]:
-    """FlowFiles of a body, read as NiFi's documentation of the format describes it."""
-    found, at = [], 0
-
-    def take(count: int) -> bytes:
-        nonlocal at
-        at += count
-        assert at <= len(body)
-        return body[at - count : at]
-
-    def text() -> str:
-        length = int.from_bytes(take(2), "big")
-        return take(int.from_bytes(take(4), "big") if length == 0xFFFF else length).decode()
-
-    while at < len(body):
-        assert take(7) == b"NiFiFF3"
-        attributes = {}
-        for _ in range(int.from_bytes(take(2), "big")):
-            key = text()
-            attributes[key] = text()
-        found.append((attributes, take(int.from_bytes(take(8), "big"))))
-    return found
 
 
 @given(st.lists(st.tuples(st.dictionaries(st.text(max_size=20), st.text(max_size=20), max_size=5), st.binary())))

@@ -1,0 +1,370 @@
+"""The gateway as a process: real UDP in; blocks, rows and live frames out. NiFi's part is an HTTP endpoint here."""
+
+import asyncio
+import json
+import signal
+import socket
+import struct
+import time
+import urllib.error
+import urllib.request
+from collections import Counter, defaultdict
+
+import psycopg
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from pitlane import capture, replay
+from tests.datagrams import datagram, session
+from tests.gateway import BlockEndpoint, GatewayProcess, door, free_port, gateway_process
+from tests.peers import peer_decoder
+from tests.shared import RACE_2026, TIME_TRIAL, needs_shared
+
+
+async def send(gateway: GatewayProcess, datagrams, pause_s: float = 0.0) -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as out:
+        for number, raw in enumerate(datagrams):
+            out.sendto(raw, gateway.udp)
+            if pause_s or number % 20 == 19:
+                await asyncio.sleep(pause_s or 0.005)
+
+
+async def play(gateway: GatewayProcess, path, speed: float) -> list[bytes]:
+    """A recording through a real socket, faster than it was; what was sent."""
+    await asyncio.to_thread(replay.send, list(replay.recorded(path)), *gateway.udp, speed)
+    return [found.payload for found in capture.read(path)]
+
+
+def closes(status: dict) -> bool:
+    """The equation of `udp_gateway.ledger`."""
+    total = {name: sum(status[name].values()) for name in ("skipped", "rejected", "dropped", "dead_letter")}
+    terms = status["stored"] + status["forwarded"] + status["waiting"]
+    received = terms + total["skipped"] + total["rejected"] + total["dropped"]
+    return status["received"] == received and total["rejected"] == total["dead_letter"]
+
+
+def without_sessions(datagrams: list[bytes]) -> list[bytes]:
+    return [raw for raw in datagrams if raw[6] != 1]
+
+
+@pytest.fixture
+async def nifi():
+    """An endpoint and its URL."""
+    port = free_port()
+    async with BlockEndpoint().serving(port) as endpoint:
+        yield endpoint, f"http://127.0.0.1:{port}/blocks"
+
+
+@pytest.fixture
+def postgres(database):
+    """Settings of a gateway that writes to the migrated database, whose session tables are empty."""
+    with psycopg.connect(database.conninfo("owner")) as owner:
+        owner.execute("TRUNCATE core.session, core.session_sample")
+    password = database.postgres_gateway_password.get_secret_value()
+    return {
+        "postgres_port": database.postgres_port,
+        "postgres_database": database.postgres_database,
+        "postgres_gateway_password": password,
+    }
+
+
+def query(database, statement: str) -> list[tuple]:
+    with psycopg.connect(database.conninfo("owner")) as owner:
+        return owner.execute(statement).fetchall()
+
+
+# --- from the socket to NiFi and Postgres ---------------------------------------------------------------------------
+
+
+@needs_shared
+@pytest.mark.parametrize(("path", "speed"), [(TIME_TRIAL, 60), (RACE_2026, 4)], ids=lambda p: getattr(p, "stem", ""))
+async def test_a_recording_arrives_whole(tmp_path, nifi, database, postgres, path, speed):
+    endpoint, url = nifi
+    async with gateway_process(tmp_path, nifi_blocks_url=url, **postgres) as gateway:
+        sending = asyncio.create_task(play(gateway, path, speed))
+        while not sending.done():
+            assert closes(await gateway.status()), "at any moment"
+            await asyncio.sleep(0.1)
+        sent = sending.result()
+        status = await gateway.settled(len(sent))
+
+    assert closes(status)
+    assert Counter(endpoint.datagrams()) == Counter(without_sessions(sent)), "byte for byte, none lost, none twice"
+    by_kind = defaultdict(list)
+    for raw in without_sessions(sent):
+        by_kind[raw[6]].append(raw)
+    for kind, expected in by_kind.items():
+        blocks = [(a, c) for a, c in endpoint.blocks if a["packet.id"] == str(kind)]
+        arrived = b"".join(content for _, content in blocks)
+        entry = 24 + len(expected[0])
+        assert [arrived[at + 24 : at + entry] for at in range(0, len(arrived), entry)] == expected, "in order"
+        assert {a["shard"] for a, _ in blocks} == {"0"} or {a["shard"] for a, _ in blocks} == {"1"}
+    assert len({a["block.id"] for a, _ in endpoint.blocks}) == len(endpoint.blocks)
+    assert status["kernel"]["drops"] in (0, None)
+    sessions = [raw for raw in sent if raw[6] == 1]
+    assert status["stored"] + sum(status["skipped"].values()) == len(sessions)
+    check_sessions(database, sessions)
+
+
+def check_sessions(database, sessions: list[bytes]) -> None:
+    """Rows and samples against what an independent decoder reads from the same packets."""
+    decoded = [peer_decoder(struct.unpack_from("<H", raw)[0]).resolve(raw) for raw in sessions]
+    real = [p for p in decoded if p.header.session_uid and p.track_length]
+    newest = max(real, key=lambda p: (p.header.overall_frame_identifier == 0, p.header.overall_frame_identifier))
+    assert query(
+        database,
+        "SELECT core.session_hex(session_uid), rig, track_id, total_laps, track_length_m, session_duration_s, "
+        "player_car_index, weekend_link, sector2_start_m::float8, sector3_start_m::float8 FROM core.session",
+    ) == [
+        (
+            f"{newest.header.session_uid:016x}",
+            "127.0.0.1", newest.track_id, newest.total_laps, newest.track_length, newest.session_duration,
+            newest.header.player_car_index, newest.weekend_link_identifier,
+            newest.sector2_lap_distance_start, newest.sector3_lap_distance_start,
+        )
+    ]  # fmt: skip
+    changes, before = [], None
+    for p in real:
+        now = p.weather, p.track_temperature, p.air_temperature, p.safety_car_status, p.session_time_left
+        if now != before:
+            changes.append(now)
+        before = now
+    samples = query(
+        database,
+        "SELECT weather_id, track_temperature_c, air_temperature_c, safety_car_status, session_time_left_s "
+        "FROM core.session_sample ORDER BY arrived_at",
+    )
+    assert samples == changes
+
+
+async def test_rejected_datagrams_go_to_the_dead_letter_with_their_reason(tmp_path, nifi):
+    endpoint, url = nifi
+    junk = [b"hello", b"world", b"longer junk", datagram(6)[:-1], b"\xe6\x07" + bytes(100)]
+    async with gateway_process(tmp_path, nifi_blocks_url=url) as gateway:
+        await send(gateway, [*junk, datagram(0)])
+        status = await gateway.settled(6)
+    assert status["rejected"] == {"too_short": 3, "wrong_size": 1, "unknown_format": 1}
+    assert status["dead_letter"] == {"forwarded": 5, "waiting": 0, "dropped": 0}
+    assert status["forwarded"] == 1
+    assert closes(status)
+    rejected = [a for a, _ in endpoint.blocks if a["packet.name"] == "rejected"]
+    counts = Counter({(a["reject.reason"], a["block.bytes"]): int(a["block.count"]) for a in rejected})
+    assert counts == {("too_short", "29"): 2, ("too_short", "35"): 1, ("wrong_size", "1375"): 1,
+                      ("unknown_format", "126"): 1}  # fmt: skip
+    assert Counter(endpoint.datagrams()) == Counter([*junk, datagram(0)])
+
+
+# --- neighbours away ------------------------------------------------------------------------------------------------
+
+
+async def test_nifi_away_loses_nothing_and_delays_no_viewer(tmp_path):
+    port = free_port()
+    sent = [datagram(6, overall_frame=frame) for frame in range(1, 200)]
+    async with gateway_process(tmp_path, nifi_blocks_url=f"http://127.0.0.1:{port}/blocks") as gateway:
+        async with connect(f"ws://{gateway.http}/live/car", proxy=None) as viewer:
+            sending = asyncio.create_task(send(gateway, sent, pause_s=0.005))
+            delays = []
+            for _ in range(50):
+                message = json.loads(await asyncio.wait_for(viewer.recv(), 2))
+                delays.append(time.time() * 1000 - message["ts"])
+            await sending
+        away = await gateway.status()
+        assert away["nifi"]["state"] == "down"
+        assert (away["forwarded"], away["waiting"]) == (0, 199)
+        assert closes(away)
+        async with BlockEndpoint().serving(port) as endpoint:
+            status = await gateway.settled(199)
+    assert endpoint.datagrams() == sent, "all of them, in order"
+    assert status["forwarded"] == 199
+    assert sorted(delays)[len(delays) // 2] < 50
+    assert [e["event"] for e in gateway.events() if e.get("neighbour") == "nifi"] == ["neighbour down", "neighbour up"]
+
+
+async def test_what_waits_for_nifi_is_bounded_and_the_rest_counted(tmp_path):
+    async with gateway_process(tmp_path, outbox_bytes=100_000, block_interval_ms=20) as gateway:
+        await send(gateway, [datagram(6, overall_frame=frame) for frame in range(500)], pause_s=0.001)
+        await asyncio.sleep(0.2)
+        status = await gateway.status()
+    assert status["received"] == 500
+    assert status["dropped"]["outbox_full"] > 300
+    assert status["outbox"]["bytes"] <= 100_000
+    assert closes(status)
+
+
+async def test_postgres_away_and_cut_off_loses_no_session(tmp_path, nifi, database, postgres):
+    port = free_port()
+    packets = [session({38: ("H", 7000 - n)}, overall_frame=60 * (n + 1), uid=1 + n // 10) for n in range(30)]
+    settings = {**postgres, "postgres_port": port, "nifi_blocks_url": nifi[1]}
+    async with gateway_process(tmp_path, **settings) as gateway:
+        await send(gateway, packets[:10], pause_s=0.01)
+        status = await gateway.status()
+        assert (status["stored"], status["waiting"], status["postgres"]["state"]) == (0, 10, "down")
+        async with door(port, database.postgres_port):
+            await gateway.settled(10)
+        await send(gateway, packets[10:20], pause_s=0.05)
+        assert (await gateway.status())["waiting"] > 0, "the connection was cut"
+        async with door(port, database.postgres_port):
+            await send(gateway, packets[20:], pause_s=0.01)
+            status = await gateway.settled(30)
+    assert status["stored"] == 30
+    assert closes(status)
+    rows = "SELECT session_uid, overall_frame FROM core.session ORDER BY 1"
+    assert query(database, rows) == [(1, 600), (2, 1200), (3, 1800)]
+    assert query(database, "SELECT session_time_left_s FROM core.session_sample ORDER BY 1 DESC") == [
+        (7000 - n,) for n in range(30)
+    ]
+
+
+async def test_a_row_that_postgres_refuses_holds_up_no_other(tmp_path, database, postgres):
+    with psycopg.connect(database.conninfo("owner"), autocommit=True) as owner:
+        owner.execute("ALTER TABLE core.session ADD CONSTRAINT no_99 CHECK (total_laps <> 99)")
+        owner.execute("ALTER TABLE core.session_sample ADD CONSTRAINT no_99 CHECK (weather_id <> 99)")
+        try:
+            async with gateway_process(tmp_path, **postgres) as gateway:
+                packets = [session({32: ("B", laps), 29: ("B", laps)}, uid=laps) for laps in (98, 99, 100)]
+                await send(gateway, packets)
+                status = await gateway.settled(3)
+        finally:
+            owner.execute("ALTER TABLE core.session DROP CONSTRAINT no_99")
+            owner.execute("ALTER TABLE core.session_sample DROP CONSTRAINT no_99")
+    assert query(database, "SELECT total_laps FROM core.session ORDER BY 1") == [(98,), (100,)]
+    assert query(database, "SELECT weather_id FROM core.session_sample ORDER BY 1") == [(98,), (100,)]
+    assert (status["stored"], status["dropped"], status["session_samples_dropped"]) == (2, {"refused": 1}, 1)
+    assert closes(status)
+
+
+# --- stopping and starting ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+async def test_a_stop_flushes_what_was_gathered(tmp_path, nifi, database, postgres, stop):
+    endpoint, url = nifi
+    sent = [datagram(0, overall_frame=frame) for frame in range(60)]
+    settings = {**postgres, "nifi_blocks_url": url, "shutdown_s": 5, "block_interval_ms": 60_000}
+    async with gateway_process(tmp_path, **settings) as gateway:
+        await send(gateway, [*sent, session()])
+        gateway.process.send_signal(stop)
+        assert await asyncio.wait_for(gateway.process.wait(), 10) == 0
+    assert endpoint.datagrams() == sent
+    assert query(database, "SELECT count(*) FROM core.session") == [(1,)]
+    stopped = gateway.events()[-1]
+    assert (stopped["event"], stopped["waiting"]) == ("stopped", 0)
+
+
+async def test_a_stop_waits_for_nobody_longer_than_settings_say(tmp_path):
+    async with gateway_process(tmp_path, shutdown_s=0.5) as gateway:
+        await send(gateway, [datagram(0)])
+        started = time.monotonic()
+        gateway.process.terminate()
+        assert await gateway.process.wait() == 0
+    assert time.monotonic() - started < 5
+    assert gateway.events()[-1] == gateway.events()[-1] | {"event": "lost at shutdown", "datagrams": 1}
+
+
+@pytest.mark.parametrize(("port", "reason"), [("udp_port", "port_taken"), ("http_port", "http_port_taken")])
+async def test_a_taken_port_ends_with_a_reason(tmp_path, port, reason):
+    kind = socket.SOCK_DGRAM if port == "udp_port" else socket.SOCK_STREAM
+    with socket.socket(type=kind) as other:
+        other.bind(("127.0.0.1", 0))
+        if kind == socket.SOCK_STREAM:
+            other.listen()
+        with pytest.raises(AssertionError, match="cannot start"):
+            async with gateway_process(tmp_path, **{port: other.getsockname()[1]}):
+                pass
+    (event,) = [json.loads(line) for line in (tmp_path / "gateway.log").read_text().splitlines()][-1:]
+    assert (event["event"], event["reason"]) == ("cannot start", reason)
+    assert event["hint"]
+
+
+# --- HTTP and WebSocket ---------------------------------------------------------------------------------------------
+
+
+async def get(gateway: GatewayProcess, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    def ask() -> tuple[int, dict[str, str], bytes]:
+        request = urllib.request.Request(f"http://{gateway.http}{path}", headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return answer.status, dict(answer.headers), answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, dict(error.headers), error.read()
+
+    return await asyncio.to_thread(ask)
+
+
+async def test_what_http_answers(tmp_path):
+    async with gateway_process(tmp_path) as gateway:
+        status, headers, page = await get(gateway, "/")
+        assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert b"http://" not in page.replace(b"http://www.w3.org/2000/svg", b""), "nothing from outside"
+        for path in ("/panel.css", "/panel.js"):
+            assert (await get(gateway, path))[0] == 200
+        assert json.loads((await get(gateway, "/healthz"))[2]) == {
+            "status": "ok", "feed": "stale", "nifi": "unknown", "postgres": "unknown",
+        }  # fmt: skip
+        await send(gateway, [datagram(6)])
+        await asyncio.sleep(0.5)
+        health = json.loads((await get(gateway, "/healthz"))[2])
+        assert (health["status"], health["feed"], health["nifi"]) == ("degraded", "live", "down")
+        assert (await get(gateway, "/nothing"))[0] == 404
+        assert (await get(gateway, "/../gateway.py"))[0] == 404
+        assert (await get(gateway, "/live/car"))[0] == 426
+        assert (await get(gateway, "/status", Host="evil.example"))[0] == 421
+        assert (await get(gateway, "/status", Origin="http://evil.example"))[0] == 403
+
+
+async def test_who_may_open_the_stream(tmp_path):
+    async with gateway_process(tmp_path, live_viewers=1, http_origins='["https://grafana.example"]') as gateway:
+        url = f"ws://{gateway.http}/live/car"
+
+        async def refused(**options: object) -> int:
+            with pytest.raises(InvalidStatus) as caught:
+                async with connect(url, proxy=None, **options):
+                    pass
+            return caught.value.response.status_code
+
+        assert await refused(origin="http://evil.example") == 403
+        assert await refused(additional_headers={"Host": "evil.example"}) == 400, "two of them"
+        async with connect(url, proxy=None, origin="https://grafana.example"):
+            assert (await gateway.status())["viewers"] == 1
+            assert await refused() == 503
+        async with asyncio.timeout(5):
+            while (await gateway.status())["viewers"]:
+                await asyncio.sleep(0.05)
+
+
+async def test_a_stalled_viewer_slows_nobody_and_costs_little(tmp_path):
+    async with gateway_process(tmp_path) as gateway:
+        stalled = socket.create_connection(("127.0.0.1", int(gateway.settings["PITLANE_HTTP_PORT"])))
+        stalled.sendall(
+            f"GET /live/car HTTP/1.1\r\nHost: {gateway.http}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+        )  # and reads nothing, ever
+        async with connect(f"ws://{gateway.http}/live/car", proxy=None) as viewer:
+            frames = [datagram(6, overall_frame=frame) for frame in range(1, 601)]
+            sending = asyncio.create_task(send(gateway, frames, pause_s=0.004))
+            seen, delays = [], []
+            while not seen or seen[-1] < 600:
+                message = await asyncio.wait_for(viewer.recv(), 2)
+                assert isinstance(message, str)
+                fields = json.loads(message)
+                seen.append(fields["frame"])
+                delays.append(time.time() * 1000 - fields["ts"])
+            await sending
+            assert (await gateway.status())["viewers"] == 2
+        stalled.close()
+    assert seen == sorted(set(seen))
+    assert len(seen) > 60
+    assert sorted(delays)[len(delays) // 2] < 50
+
+
+async def test_a_viewer_that_says_things_is_not_minded(tmp_path):
+    async with (
+        gateway_process(tmp_path) as gateway,
+        connect(f"ws://{gateway.http}/live/rig/127.0.0.1", proxy=None) as viewer,
+    ):
+        for _ in range(100):
+            await viewer.send("hello")
+        await send(gateway, [datagram(6)])
+        assert json.loads(await asyncio.wait_for(viewer.recv(), 2))["rig"] == "127.0.0.1"
