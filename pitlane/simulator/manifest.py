@@ -6,6 +6,7 @@ Rows have the names of the columns in the `core` schema, so a test can hold tabl
   the flag a car goes on under the same lap number, and a car that stopped stays where it is: neither counts);
 - what a lap did not complete, and what a restricted car keeps to itself, is None;
 - a stint that was not ended by a stop has end_lap None, as the game says 255 to the last;
+- where the game sends a number for "none" there is None;
 - button presses are no events here; events without a car, another car or a lap have None there.
 """
 
@@ -17,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from f1_packets import sample_order
 from pitlane.simulator import energy
 from pitlane.simulator.events import NOTHING, Event
 from pitlane.simulator.machine import Machine
 from pitlane.simulator.model import CarRace
-from pitlane.simulator.session import AI_PLATFORM, RACE, STEAM, points, result_ids
+from pitlane.simulator.session import RACE, STEAM, points, result_ids
 from pitlane.simulator.wire import Wire
 
 if TYPE_CHECKING:
@@ -47,14 +49,15 @@ class Session:
 class Participant:
     car_index: int
     name: str
-    driver_id: int
+    driver_id: int | None
+    """None for people, who are no driver of the game's."""
     team_id: int
     race_number: int
     nationality_id: int
     is_ai: bool
     is_player: bool
     is_telemetry_public: bool
-    platform_id: int
+    platform_id: int | None
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ class Stint:
 @dataclass(frozen=True)
 class EventRow:
     overall_frame: int
+    """As a sort key (`f1_packets.sample_order`): the end of the session comes last."""
     code: str
     session_time_s: float
     car_index: int | None
@@ -113,7 +117,7 @@ class Result:
     pit_stops: int
     result_status_id: int
     result_reason_id: int | None
-    best_lap_time_ms: int
+    best_lap_time_ms: int | None
     total_time_s: float
     penalties_s: int
     penalties: int
@@ -186,14 +190,14 @@ def _participant(car: CarRace) -> Participant:
     return Participant(
         car_index=driver.car_index,
         name=driver.name,
-        driver_id=driver.driver_id,
+        driver_id=driver.driver_id if driver.is_ai else None,
         team_id=driver.team_id,
         race_number=driver.race_number,
         nationality_id=driver.nationality_id,
         is_ai=driver.is_ai,
         is_player=driver.is_player,
         is_telemetry_public=not driver.is_restricted,
-        platform_id=AI_PLATFORM if driver.is_ai else STEAM,
+        platform_id=None if driver.is_ai else STEAM,
     )
 
 
@@ -262,7 +266,7 @@ def _event(event: Event) -> EventRow:
         return None if value == NOTHING else int(value)
 
     return EventRow(
-        overall_frame=event.frame,
+        overall_frame=sample_order(event.frame, event.session_time_s),
         code=event.code,
         session_time_s=event.session_time_s,
         car_index=member("car_index"),
@@ -283,7 +287,7 @@ def _result(position: int, car: CarRace, packet_format: int) -> Result:
         pit_stops=len(car.stops),
         result_status_id=status,
         result_reason_id=reason if packet_format >= 2025 else None,
-        best_lap_time_ms=car.best_lap_ms,
+        best_lap_time_ms=car.best_lap_ms or None,
         total_time_s=car.finish_ms / 1000,
         penalties_s=car.penalties_s,
         penalties=car.penalties,

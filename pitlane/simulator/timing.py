@@ -101,11 +101,11 @@ class Timing:
         return packets
 
     def _fill_history(self, packet: Packets, car: CarRace, time_s: float) -> None:
-        """Laps complete, then the one being driven. From 2024 on the game shows such a one after the flag too."""
+        """Laps complete, then the one being driven; after the flag there is none."""
         now_ms = time_s * 1000
         done = sum(end <= now_ms for end in car.lap_end_ms)
         ended = done == car.laps_done and not car.is_retired
-        count = done if ended and self.wire.format < 2024 else done + 1
+        count = done if ended else done + 1
         packet["car_index"] = car.driver.car_index
         packet["num_laps"] = count
         laps = packet["laps"]

@@ -44,9 +44,8 @@ def test_times_add_up(config: RaceConfig) -> None:
         assert result.total_time_s == total_ms[result.car_index] / 1000
         own = [lap for lap in manifest.laps if lap.car_index == result.car_index]
         assert result.laps == sum(lap.lap_time_ms is not None for lap in own)
-        assert result.best_lap_time_ms == min(
-            (lap.lap_time_ms or 0 for lap in own if lap.lap_time_ms and lap.is_valid), default=0
-        )
+        valid = [lap.lap_time_ms for lap in own if lap.lap_time_ms and lap.is_valid]
+        assert result.best_lap_time_ms == min(valid, default=None)
         assert [lap.lap_number for lap in own] == list(range(1, len(own) + 1))
 
 
