@@ -1,6 +1,6 @@
 # Everything goes through `make`: setup once, then the commands of .pitlane/venv/bin/pitlane.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test up down status lint lock clean distclean
+.PHONY: help setup demo test up down status compose-env lint lock clean distclean
 
 HOME_FOLDER := $(or $(PITLANE_HOME),.pitlane)
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -11,7 +11,7 @@ CAPTURE ?=
 TESTS ?= tests
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## Set up, start everything, send a race (or CAPTURE=FILE.pcap, time-trial, race), show what arrived
 	@$(call need_python)
@@ -33,6 +33,10 @@ down: ## Stop everything
 
 status: ## What runs
 	@$(PITLANE) status
+
+compose-env: ## Passwords for docker compose, into .env
+	@$(call need_python)
+	@$(PYTHON) -m pitlane.compose_env
 
 lint: ## Style and types
 	@$(HOME_FOLDER)/venv/bin/ruff check .

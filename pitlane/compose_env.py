@@ -2,6 +2,8 @@
 
     python -m pitlane.compose_env        (make compose-env)
 
+Standard library only: who runs Pitlane with Docker needs no environment of Pitlane's.
+
 What stands in the file stays: a second run adds what is missing. Passwords are hexadecimal, since they pass through
 Compose's interpolation, connection strings and sed in an image's start script, none of which must see a special sign.
 """
@@ -11,15 +13,13 @@ import re
 import secrets
 from pathlib import Path
 
-from dotenv import dotenv_values
-
-from pitlane.settings import REPOSITORY
-
+REPOSITORY = Path(__file__).resolve().parent.parent
 COMPOSE_FILE = REPOSITORY / "docker-compose.yml"
 ENV_FILE = REPOSITORY / ".env"
 PASSWORD_BYTES = 24
 
 REQUIRED = re.compile(r"\$\{(\w+):\?")
+GIVEN = re.compile(r"^\s*(?:export\s+)?(\w+)\s*=\s*\S", re.MULTILINE)
 
 
 def required(compose_text: str) -> list[str]:
@@ -33,8 +33,8 @@ def complete(path: Path, names: list[str]) -> list[str]:
     The file is readable by its owner alone.
     """
     before = path.read_text() if path.exists() else "# Passwords for docker compose. Made here, known nowhere else.\n"
-    there = dotenv_values(path) if path.exists() else {}
-    added = [name for name in names if not there.get(name)]
+    there = set(GIVEN.findall(before))
+    added = [name for name in names if name not in there]
     if before and not before.endswith("\n"):
         before += "\n"
     lines = "".join(f"{name}={secrets.token_hex(PASSWORD_BYTES)}\n" for name in added)

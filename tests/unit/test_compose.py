@@ -186,23 +186,24 @@ class TestClosed:
         assert {key for key in environments()[service] if SECRET.search(key)} == passwords
 
 
-class TestSettings:
-    OF = {
-        "gateway": settings.GatewaySettings,
-        "spark": settings.SparkSettings,
-        "migrate": settings.MigrationSettings,
-        "topics": settings.KafkaSettings,
-        "flow": settings.NifiSettings,
-        "superset": settings.SupersetSettings,
-        "superset-setup": settings.SupersetSettings,
-    }
+SETTINGS_OF = {
+    "gateway": settings.GatewaySettings,
+    "spark": settings.SparkSettings,
+    "migrate": settings.MigrationSettings,
+    "topics": settings.KafkaSettings,
+    "flow": settings.NifiSettings,
+    "superset": settings.SupersetSettings,
+    "superset-setup": settings.SupersetSettings,
+}
 
-    @pytest.mark.parametrize("service", OF)
+
+class TestSettings:
+    @pytest.mark.parametrize("service", SETTINGS_OF)
     def test_names_are_the_programs_own(self, service):
-        known = {f"PITLANE_{name.upper()}" for name in self.OF[service].model_fields}
+        known = {f"PITLANE_{name.upper()}" for name in SETTINGS_OF[service].model_fields}
         assert {key for key in environments()[service] if key.startswith("PITLANE_")} <= known
 
-    @pytest.mark.parametrize("service", OF)
+    @pytest.mark.parametrize("service", SETTINGS_OF)
     def test_values_are_what_the_program_reads(self, service, monkeypatch, tmp_path):
         for name in os.environ:
             if name.startswith("PITLANE_"):
@@ -210,7 +211,7 @@ class TestSettings:
         for key, value in environments()[service].items():
             value = re.sub(r"\$\{\w+:-(\{\}|[^}]*)\}", r"\1", REQUIRED.sub("ab" * 12, value))
             monkeypatch.setenv(key, value)
-        read: BaseSettings = self.OF[service](_env_file=tmp_path / "none")
+        read: BaseSettings = SETTINGS_OF[service](_env_file=tmp_path / "none")
         if isinstance(read, settings.PostgresSettings):
             assert (read.postgres_host, read.postgres_port) == ("postgres", 5432)
         if isinstance(read, settings.KafkaSettings):
@@ -276,10 +277,10 @@ class TestWiring:
         }
         assert used == set(COMPOSE["volumes"])
 
-    def test_mounted_folders_are_there(self):
+    def test_what_is_mounted_is_there(self):
         mounts = {m.partition(":")[0] for s in SERVICES.values() for m in s.get("volumes", []) if m.startswith(".")}
-        assert mounts == {"./superset", "./grafana/provisioning", "./grafana/dashboards"}
-        assert all((ROOT / mount).is_dir() for mount in mounts)
+        assert mounts == {"./superset", "./grafana/provisioning", "./grafana/dashboards", "./docker/nifi_start.sh"}
+        assert all((ROOT / mount).exists() for mount in mounts)
 
     def test_modules_that_are_started_exist(self):
         for service in SERVICES.values():
