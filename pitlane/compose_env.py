@@ -19,7 +19,7 @@ ENV_FILE = REPOSITORY / ".env"
 PASSWORD_BYTES = 24
 
 REQUIRED = re.compile(r"\$\{(\w+):\?")
-GIVEN = re.compile(r"^\s*(?:export\s+)?(\w+)\s*=\s*\S", re.MULTILINE)
+GIVEN = re.compile(r"^[ \t]*(?:export[ \t]+)?(\w+)[ \t]*=[ \t]*\S", re.MULTILINE)
 
 
 def required(compose_text: str) -> list[str]:

@@ -326,9 +326,9 @@ class TestPasswords:
 
     def test_what_is_there_stays(self, tmp_path):
         path = tmp_path / ".env"
-        path.write_text("# mine\nPITLANE_UDP_BIND=0.0.0.0\nA=kept\nB=")
+        path.write_text("# mine\nPITLANE_UDP_BIND=0.0.0.0\nB=\nA=kept")
         assert compose_env.complete(path, ["A", "B", "C"]) == ["B", "C"]
         before = path.read_text()
-        assert before.startswith("# mine\nPITLANE_UDP_BIND=0.0.0.0\nA=kept\nB=\nB=")
+        assert before.startswith("# mine\nPITLANE_UDP_BIND=0.0.0.0\nB=\nA=kept\nB=")
         assert compose_env.complete(path, ["A", "B", "C"]) == []
         assert path.read_text() == before
