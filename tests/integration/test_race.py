@@ -1,0 +1,177 @@
+"""From the UDP port to the tables, through every real part: a simulated race against its own manifest, in all four
+formats, and two real recordings against what an independent decoder reads in them."""
+
+import dataclasses
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from f1_packets import FORMATS
+from pitlane import capture, replay
+from pitlane.replay import Timed
+from pitlane.settings import PostgresSettings
+from pitlane.settlement import Arrived, Meter
+from pitlane.simulator import Race, RaceConfig
+from pitlane.stack.stack import Stack
+from tests.peers import peer_decoder
+from tests.shared import RACE_2026, TIME_TRIAL, needs_shared
+
+SETTLE_S = 240
+"""A bound for a test that hangs, not a claim about speed."""
+
+Rows = list[dict[str, Any]]
+
+
+@pytest.fixture
+def reader(stack: Stack) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+    with psycopg.connect(stack.settings(PostgresSettings).conninfo("reader"), row_factory=dict_row) as connection:
+        yield connection
+
+
+def drive(stack: Stack, datagrams: Iterable[Timed], speed: float) -> tuple[replay.Sent, Arrived]:
+    """Sends, and waits until everything is where it belongs."""
+    with Meter(stack) as meter:
+        sent = replay.send(datagrams, port=stack.ports.udp, speed=speed)
+        deadline = time.monotonic() + SETTLE_S
+        while (arrived := meter.read()).missing(sent.datagrams):
+            assert time.monotonic() < deadline, arrived.missing(sent.datagrams)
+            time.sleep(0.5)
+    return sent, arrived
+
+
+def signed(session_uid: int) -> int:
+    """As Postgres keeps it: a bigint."""
+    return session_uid - 2**64 if session_uid >= 2**63 else session_uid
+
+
+def table(reader: psycopg.Connection[dict[str, Any]], name: str, session_uid: int, order: str) -> Rows:
+    query = f"SELECT * FROM core.{name} WHERE session_uid = %s ORDER BY {order}"
+    return reader.execute(query, [signed(session_uid)]).fetchall()  # type: ignore[call-overload, no-any-return]
+
+
+def assert_equal(rows: Rows, truth: Iterable[Any], key: tuple[str, ...]) -> None:
+    """Row for row, column for column; floats, which the game sends as 32 bits, at that precision."""
+    expected = {tuple(getattr(row, name) for name in key): dataclasses.asdict(row) for row in truth}
+    found = {tuple(row[name] for name in key): row for row in rows}
+    assert found.keys() == expected.keys()
+    wrong = [
+        f"{at}: {name} is {found[at][name]!r}, was {value!r}"
+        for at, row in expected.items()
+        for name, value in row.items()
+        if not same(found[at][name], value)
+    ]
+    assert not wrong, f"{len(wrong)} values of {len(expected)} rows differ:\n" + "\n".join(wrong[:20])
+
+
+def same(value: Any, truth: Any) -> bool:
+    if isinstance(truth, float) and value is not None:
+        return bool(value == pytest.approx(truth, rel=1e-6, abs=1e-6))
+    return bool(value == truth)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("packet_format", FORMATS)
+def test_a_race_is_in_the_tables_as_it_was(
+    stack: Stack, reader: psycopg.Connection[dict[str, Any]], packet_format: int
+) -> None:
+    race = Race(RaceConfig(packet_format=packet_format, laps=3, seed=packet_format, restricted=(4,)))
+    truth = race.manifest()
+    uid = truth.session.session_uid
+    sent, arrived = drive(stack, race.datagrams(), speed=12)
+
+    assert sent.by_name == Counter(truth.datagrams)
+    assert arrived.received == sent.datagrams
+    assert arrived.stored == truth.datagrams["session"]
+    assert arrived.forwarded == sent.datagrams - truth.datagrams["session"]
+    assert arrived.in_kafka == {f"f1.{name}": n for name, n in truth.datagrams.items() if name != "session"}
+
+    assert_equal(table(reader, "participant", uid, "car_index"), truth.participants, ("car_index",))
+    assert_equal(table(reader, "lap", uid, "car_index, lap_number"), truth.laps, ("car_index", "lap_number"))
+    assert_equal(table(reader, "stint", uid, "car_index, stint_number"), truth.stints, ("car_index", "stint_number"))
+    assert_equal(table(reader, "result", uid, "car_index"), truth.results, ("car_index",))
+    assert_events(table(reader, "event", uid, "overall_frame, code"), truth.events)
+
+    (session,) = table(reader, "session", uid, "rig")
+    for name in ("packet_format", "track_id", "track_length_m", "session_type_id", "total_laps", "player_car_index"):
+        assert session[name] == getattr(truth.session, name), name
+    for lap in table(reader, "lap", uid, "car_index, lap_number"):
+        if lap["lap_time_ms"]:
+            assert lap["coverage"] > 0.95, lap
+
+
+def assert_events(rows: Rows, truth: Iterable[Any]) -> None:
+    """As multisets: events of one frame have no order among themselves."""
+
+    def key(row: dict[str, Any]) -> tuple[Any, ...]:
+        details = {name: round(value, 3) for name, value in row["details"].items()}
+        columns = ("overall_frame", "code", "car_index", "other_car_index", "lap_number")
+        return (*(row[name] for name in columns), tuple(sorted(details.items())))
+
+    assert Counter(map(key, rows)) == Counter(key(dataclasses.asdict(row)) for row in truth)
+
+
+def histories(path: Path) -> dict[int, Any]:
+    """Car → its newest SessionHistory, as an independent decoder reads it; frame 0 is the end of the session."""
+    newest: dict[int, tuple[float, Any]] = {}
+    for datagram in capture.read(path):
+        raw = datagram.payload
+        if raw[6] == 11:
+            packet = peer_decoder(int.from_bytes(raw[:2], "little")).resolve(raw)
+            header = packet.header
+            order = header.overall_frame_identifier or (2**32 + header.session_time if header.session_time else 0)
+            if order >= newest.get(packet.car_idx, (-1, None))[0]:
+                newest[packet.car_idx] = (order, packet)
+    return {car: packet for car, (_, packet) in newest.items()}
+
+
+def sector_ms(lap: Any, number: int) -> int:
+    return int(
+        getattr(lap, f"sector{number}_time_ms_part") + 60_000 * getattr(lap, f"sector{number}_time_minutes_part")
+    )
+
+
+@needs_shared
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("recording", [TIME_TRIAL, RACE_2026], ids=lambda path: path.stem)
+def test_a_recording_is_in_the_tables_as_its_histories_say(
+    stack: Stack, reader: psycopg.Connection[dict[str, Any]], recording: Path
+) -> None:
+    _, arrived = drive(stack, replay.recorded(recording), speed=max(1.0, replay.duration(recording) / 30))
+    assert arrived.rejected == {}
+    truth = histories(recording)
+    uid = next(iter(truth.values())).header.session_uid
+    laps = {(row["car_index"], row["lap_number"]): row for row in table(reader, "lap", uid, "car_index, lap_number")}
+    timed = 0
+    for car, packet in truth.items():
+        for number, lap in enumerate(packet.lap_history_data[: packet.num_laps], 1):
+            row = laps[car, number]
+            expected = [lap.lap_time_in_ms, *(sector_ms(lap, n) for n in (1, 2, 3))]
+            assert [row[name] or 0 for name in ("lap_time_ms", "sector1_ms", "sector2_ms", "sector3_ms")] == expected
+            timed += lap.lap_time_in_ms > 0
+    assert {car for car, _ in laps} >= set(truth)
+    if recording is TIME_TRIAL:
+        assert timed >= 3
+    else:
+        participants = table(reader, "participant", uid, "car_index")
+        assert len(participants) == 22
+        traced = {row["car_index"] for row in table(reader, "lap_trace", uid, "car_index") if row["speed_kmh"]}
+        assert len(traced) == 22
+
+
+def test_bytes_that_are_no_packet_are_counted_and_kept(stack: Stack) -> None:
+    junk = [
+        b"",
+        b"hello",
+        bytes(29),
+        b"\xe9\x07" + bytes(4) + b"\xff" + bytes(22),
+        b"\xe9\x07" + bytes(4) + b"\x06" + bytes(22),
+    ]
+    _, arrived = drive(stack, [(0.0, raw) for raw in junk], speed=1)
+    assert arrived.rejected == {"too_short": 2, "unknown_format": 1, "unknown_packet": 1, "wrong_size": 1}
+    assert arrived.in_kafka == {"f1.dead_letter": 5}
