@@ -15,7 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
-import dpkt
+import dpkt  # type: ignore[import-untyped]
 
 from pitlane.errors import PitlaneError
 

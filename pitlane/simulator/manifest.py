@@ -218,9 +218,9 @@ def _laps(race: "Race") -> list[Lap]:
     rows = []
     for car, lap, first, last, top_speed in spans:
         index, begin, end = car.driver.car_index, *np.searchsorted(moments, (first, last))
-        fuel_start, fuel_end = (float(np.float32(levels["fuel_kg"][at, index])) for at in (begin, end))
-        # Both parts are sent as 32-bit floats; their sum is what a receiver can know.
-        parts = np.array([levels["harvested_j"][end, index] * part for part in (share, 1 - share)], np.float32)
+        # All is sent as 32-bit floats, MGU-K and MGU-H each: what a receiver can know is their float sum and difference.
+        fuel_start, fuel_end = (np.float32(levels["fuel_kg"][at, index]) for at in (begin, end))
+        mguk_j, mguh_j = (np.float32(levels["harvested_j"][end, index] * part) for part in (share, 1 - share))
         public = not car.driver.is_restricted
         flags, sectors = car.valid_flags(lap), [*car.sectors_ms[lap - 1], None, None, None]
         stint = car.stints[car.stint_of(lap)]
@@ -241,11 +241,11 @@ def _laps(race: "Race") -> list[Lap]:
                 visual_compound_id=stint.compound.visual_id,
                 tyre_age_laps=lap - stint.start_lap,
                 is_pit_lap=any(lap in (stop.lap, stop.lap + 1) for stop in car.stops),
-                fuel_start_kg=fuel_start if public else None,
-                fuel_end_kg=fuel_end if public else None,
-                fuel_used_kg=fuel_start - fuel_end if public else None,
+                fuel_start_kg=float(fuel_start) if public else None,
+                fuel_end_kg=float(fuel_end) if public else None,
+                fuel_used_kg=float(fuel_start - fuel_end) if public else None,
                 ers_deployed_j=float(np.float32(levels["deployed_j"][end, index])) if public else None,
-                ers_harvested_j=float(parts.astype(float).sum()) if public else None,
+                ers_harvested_j=float(mguk_j + mguh_j) if public else None,
                 top_speed_kmh=top_speed,
             )
         )

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pitlane.simulator import Manifest, Race, RaceConfig
@@ -134,7 +135,7 @@ def test_laps(played: Played) -> None:
         assert status.visual_tyre_compound == lap.visual_compound_id
         assert status.tyres_age_laps == lap.tyre_age_laps
         assert seen.top_speed[key] == lap.top_speed_kmh
-        harvested = status.ers_harvested_this_lap_mguk + status.ers_harvested_this_lap_mguh
+        harvested = np.float32(status.ers_harvested_this_lap_mguk) + np.float32(status.ers_harvested_this_lap_mguh)
         if lap.fuel_start_kg is None:
             assert lap.car_index == 2
             assert (status.fuel_in_tank, status.ers_store_energy, status.ers_deployed_this_lap, harvested) == (
