@@ -186,10 +186,9 @@ app.add_typer(spark, name="spark", callback=_spark_java)
 def _print_addresses() -> None:
     from pitlane.stack.stack import Stack
 
-    table = Table(box=None, show_header=False)
     for name, address, login in Stack.demo().addresses():
-        table.add_row(f"[bold]{name}[/]", address, login)
-    console.print(table)
+        # Lines and no table: a table cuts passwords to fit a narrow terminal.
+        console.print(f"  {name:<15} {address:<34} {login}".rstrip(), markup=False, soft_wrap=True)
 
 
 def _print_line(name: str, line: bytes) -> None:
@@ -207,7 +206,7 @@ def main() -> None:
     try:
         app()
     except PitlaneError as error:
-        complaints.print(f"[red]{type(error).reason.replace('_', ' ')}[/]: ", end="")
+        complaints.print(f"[red]{error.reason.replace('_', ' ')}[/]: ", end="")
         complaints.print(f"{error}{f' ({error.hint})' if error.hint else ''}", markup=False, soft_wrap=True)
         sys.exit(1)
     except BrokenPipeError:  # `pitlane tap … | head`

@@ -176,13 +176,13 @@ def _show_winner(connection: psycopg.Connection[Any], uid: int, console: Console
         return
     session, driver = laps[0][:2]
     title = f"{session}: laps of {driver}, {'the winner' if found else 'who led when it ended'}"
-    names = ("lap", "time", "sector 1", "sector 2", "sector 3", "valid", "position", "tyre", "fuel kg", "top km/h")
+    names = ("lap", "time", "S1", "S2", "S3", "valid", "pos", "tyre", "fuel kg", "top km/h")
     table = Table(*names, title=title, title_justify="left", box=None, header_style="bold")
     for _, _, lap, lap_time, s1, s2, s3, valid, position, tyre, fuel_kg, top_kmh in laps:
         sectors = ("" if sector is None else f"{sector:.3f}" for sector in (s1, s2, s3))
         table.add_row(
             str(lap),
-            lap_time or "not complete",
+            lap_time or "–",
             *sectors,
             "" if valid is None else "yes" if valid else "no",
             "" if position is None else str(position),

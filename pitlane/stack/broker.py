@@ -85,7 +85,6 @@ def install(tools_folder: Path) -> Path:
 class Broker(Server):
     name: ClassVar[str] = "kafka"
     title: ClassVar[str] = "Kafka"
-    start_timeout_s: ClassVar[float] = 90
 
     def __init__(self, home: Path, jars: Path, port: int, controller_port: int) -> None:
         """`jars` is what `install` returned."""

@@ -15,7 +15,6 @@ from pitlane.stack.server import Health, Server, fetch
 class GatewayServer(Server):
     name: ClassVar[str] = "gateway"
     title: ClassVar[str] = "Gateway"
-    start_timeout_s: ClassVar[float] = 30
 
     def __init__(self, home: Path, ports: Ports, udp_host: str, env_file: Path) -> None:
         super().__init__(home)

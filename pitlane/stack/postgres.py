@@ -67,7 +67,6 @@ def install(tools_folder: Path) -> Path:
 class PostgresServer(Server):
     name: ClassVar[str] = "postgres"
     title: ClassVar[str] = "PostgreSQL"
-    start_timeout_s: ClassVar[float] = 60
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT
     """Fast shutdown: open connections are cut, nothing committed is lost."""
 

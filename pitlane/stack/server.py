@@ -50,7 +50,7 @@ class State(NamedTuple):
     pid: int | None
     address: str
     memory_bytes: int
-    """Resident, with all processes that the server started."""
+    """Resident, with all processes that the server started; what they share counts once (on Linux)."""
     since: datetime | None
     detail: str
 
@@ -60,7 +60,8 @@ class Server(ABC):
     """Slug for files and the command line."""
     title: ClassVar[str]
     """For people."""
-    start_timeout_s: ClassVar[float] = 120
+    start_timeout_s: ClassVar[float] = 300
+    """For a busy machine: one that ends is noticed at once, so only one that hangs costs this long."""
     stop_timeout_s: ClassVar[float] = 30
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
 
@@ -170,12 +171,9 @@ class Server(ABC):
         if process is None:
             return State(self.name, "stopped", None, self.address, 0, None, "")
         health = self.health()
-        memory = 0
-        for member in self._session(process.pid):
-            try:
-                memory += member.memory_info().rss
-            except psutil.Error:
-                continue
+        # Postgres gives each of its processes a session of its own.
+        members = {*self._session(process.pid), *process.children(recursive=True)}
+        memory = sum(map(_memory_bytes, members))
         since = datetime.fromtimestamp(process.create_time(), UTC)
         return State(
             self.name, "running" if health.ok else "unhealthy", process.pid, self.address, memory, since, health.detail
@@ -268,6 +266,14 @@ def _wait_gone(processes: Sequence[psutil.Process], timeout_s: float) -> None:
     deadline = time.monotonic() + timeout_s
     while any(map(_runs, processes)) and time.monotonic() < deadline:
         time.sleep(0.02)
+
+
+def _memory_bytes(process: psutil.Process) -> int:
+    try:
+        memory = process.memory_full_info()
+    except psutil.Error:  # it ended, or is not ours to look into
+        return 0
+    return int(getattr(memory, "pss", memory.rss))
 
 
 def fetch(url: str, timeout_s: float = 2) -> bytes:

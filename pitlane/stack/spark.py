@@ -29,7 +29,6 @@ def install(tools_folder: Path) -> Path:
 class SparkServer(Server):
     name: ClassVar[str] = "spark"
     title: ClassVar[str] = "Spark"
-    start_timeout_s: ClassVar[float] = 90
 
     def __init__(self, home: Path, env_file: Path) -> None:
         super().__init__(home)

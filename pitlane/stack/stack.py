@@ -161,10 +161,10 @@ class Stack:
         reader = values["PITLANE_POSTGRES_READER_PASSWORD"]
         return [
             ("Superset", f"{self.superset.address}/", f"admin / {values['PITLANE_SUPERSET_ADMIN_PASSWORD']}"),
-            ("NiFi", f"{self.nifi.address}/", "no log-in: it listens on this machine only"),
+            ("NiFi", f"{self.nifi.address}/", "no log-in, but from this machine only"),
             ("Live page", f"{self.gateway.url}/", ""),
             ("Live WebSocket", f"ws://{LOOPBACK}:{ports.gateway}/live/car", ""),
-            ("Postgres", f"{self.postgres.address}, database pitlane", f"pitlane_reader / {reader}"),
+            ("Postgres", f"{self.postgres.address}/pitlane", f"pitlane_reader / {reader}"),
             ("Kafka", self.kafka.address, ""),
         ]
 
