@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,15 @@ async def gateway_process(folder: Path, **settings: object) -> AsyncIterator[Gat
         if process.returncode is None:
             process.terminate()
         await process.wait()
+
+
+async def send(gateway: GatewayProcess, datagrams: Iterable[bytes], pause_s: float = 0.0) -> None:
+    """Datagrams through a real socket; without a pause, in small bursts that any receive buffer takes."""
+    with socket.socket(type=socket.SOCK_DGRAM) as out:
+        for number, raw in enumerate(datagrams):
+            out.sendto(raw, gateway.udp)
+            if pause_s or number % 20 == 19:
+                await asyncio.sleep(pause_s or 0.005)
 
 
 class BlockEndpoint:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from itertools import count
 
 import structlog
@@ -23,6 +23,7 @@ from udp_gateway.web import Web
 log = structlog.get_logger()
 
 RATE_INTERVAL_S = 1.0
+AFTER_FAULT_S = 1.0
 
 
 class Gateway:
@@ -48,8 +49,8 @@ class Gateway:
         http_port = await self._web.start()
         self._receiver = Receiver(settings.udp_host, settings.udp_port, settings.receive_buffer_bytes, self.on_datagram)
         self._receiver.start()
-        for work in (self._poster.run(), self._sessions.run(), self._flush_blocks(), self._measure_rates()):
-            self._tasks.append(asyncio.create_task(work))
+        for work in (self._poster.run, self._sessions.run, self._flush_blocks, self._measure_rates):
+            self._tasks.append(asyncio.create_task(_for_ever(work)))
         log.info(
             "listening",
             udp=f"{self._receiver.address[0]}:{self._receiver.address[1]}",
@@ -173,6 +174,16 @@ class Gateway:
             "nifi": nifi,
             "postgres": postgres,
         }
+
+
+async def _for_ever(work: Callable[[], Awaitable[None]]) -> None:
+    """A fault in one part must not end it while the others run on: what was received would pile up unseen."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            log.exception("starting again after a fault", part=work.__qualname__)
+            await asyncio.sleep(AFTER_FAULT_S)
 
 
 def block_ids() -> Callable[[], str]:

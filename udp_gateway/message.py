@@ -1,22 +1,17 @@
 """The live message: one flat JSON object a frame for the followed car, every field and its unit defined here.
 
-`live.schema.json` is generated from FIELDS (`python -m udp_gateway.message`), and so is the list in the
-documentation. Every message carries every field; what is not known (yet) is null. Numbers are never text and
+`live.schema.json` and docs/gateway.md are generated from FIELDS (`python -m udp_gateway.reference`). Every message carries every field; what is not known (yet) is null. Numbers are never text and
 flags are 0 or 1, so the same values can go out as line protocol.
 
 Wheel suffixes: rl rear left, rr rear right, fl front left, fr front right, the order of the game's arrays.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from f1_packets import PACKET_IDS, PACKETS, CarReader
-
-SCHEMA_FILE = Path(__file__).with_name("live.schema.json")
 
 LAP_DATA = PACKET_IDS["lap_data"]
 CAR_TELEMETRY = PACKET_IDS["car_telemetry"]
@@ -203,26 +198,3 @@ class MessageReader:
 @cache
 def reader(packet_format: int, packet_id: int) -> MessageReader:
     return MessageReader(packet_format, packet_id)
-
-
-def schema() -> dict[str, Any]:
-    """JSON Schema of the message."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Pitlane live message",
-        "description": "One WebSocket text frame of /live/car and /live/rig/NAME. Fields unknown so far are null.",
-        "type": "object",
-        "properties": {
-            f.name: {
-                "type": f.type if f.name in ("ts", "rig", "packet_format", "frame", "car_index") else [f.type, "null"],
-                "description": f"{f.description} [{f.unit}]" if f.unit else f.description,
-            }
-            for f in FIELDS
-        },
-        "required": [f.name for f in FIELDS],
-        "additionalProperties": False,
-    }
-
-
-if __name__ == "__main__":
-    SCHEMA_FILE.write_text(json.dumps(schema(), indent=2, ensure_ascii=False) + "\n")

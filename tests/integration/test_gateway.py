@@ -17,17 +17,9 @@ from websockets.exceptions import InvalidStatus
 
 from pitlane import capture, replay
 from tests.datagrams import datagram, session
-from tests.gateway import BlockEndpoint, GatewayProcess, door, free_port, gateway_process
+from tests.gateway import BlockEndpoint, GatewayProcess, door, free_port, gateway_process, send
 from tests.peers import peer_decoder
 from tests.shared import RACE_2026, TIME_TRIAL, needs_shared
-
-
-async def send(gateway: GatewayProcess, datagrams, pause_s: float = 0.0) -> None:
-    with socket.socket(type=socket.SOCK_DGRAM) as out:
-        for number, raw in enumerate(datagrams):
-            out.sendto(raw, gateway.udp)
-            if pause_s or number % 20 == 19:
-                await asyncio.sleep(pause_s or 0.005)
 
 
 async def play(gateway: GatewayProcess, path, speed: float) -> list[bytes]:

@@ -13,7 +13,7 @@ from pitlane import capture
 from tests.datagrams import datagram, session
 from tests.peers import peer_decoder
 from tests.shared import RACE_2026, TIME_TRIAL, needs_shared
-from udp_gateway import message
+from udp_gateway import message, reference
 from udp_gateway.decide import Core, ShowLive
 from udp_gateway.live import STALE_S, Hub, Viewer
 from udp_gateway.live_state import LiveState
@@ -93,17 +93,22 @@ def test_what_is_no_number_is_null():
 
 
 def test_the_schema_file_is_the_field_table():
-    written = json.loads(message.SCHEMA_FILE.read_text())
-    assert written == message.schema(), "run python -m udp_gateway.message"
+    written = json.loads(reference.SCHEMA_FILE.read_text())
+    assert written == reference.schema(), "run python -m udp_gateway.reference"
     jsonschema.Draft202012Validator.check_schema(written)
     assert set(written["properties"]) == set(shown(datagram(6)))
+
+
+def test_the_documentation_is_the_field_table():
+    assert reference.DOCUMENT.read_text(encoding="utf-8") == reference.document()
+    assert "| `speed_kmh` | integer | km/h | speed | car_telemetry |" in reference.document()
 
 
 @needs_shared
 @pytest.mark.parametrize("path", [TIME_TRIAL, RACE_2026], ids=lambda path: path.stem)
 def test_real_recordings_show_what_an_independent_decoder_reads(path):
     """Each message against f1-packets: speed, gear, fuel, ERS, lap, position and tyres of the player's car."""
-    validator = jsonschema.Draft202012Validator(json.loads(message.SCHEMA_FILE.read_text()))
+    validator = jsonschema.Draft202012Validator(json.loads(reference.SCHEMA_FILE.read_text()))
     core, newest, compared = Core({}, shards=1), {}, 0
     for arrival_ns, _, raw in capture.read(path):
         packet_format, packet_id = struct.unpack_from("<H4xB", raw)

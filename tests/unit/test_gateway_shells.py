@@ -8,10 +8,11 @@ from datetime import timedelta
 
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from f1_packets import PACKETS, read_header
 from tests.datagrams import session
-from udp_gateway import receive
+from udp_gateway import gateway, receive
 from udp_gateway.admission import host_allowed, origin_allowed
 from udp_gateway.backoff import Backoff
 from udp_gateway.blocks import Block, BlockKey
@@ -288,3 +289,24 @@ def test_a_domain_pointed_at_this_machine_is_not_served(host, allowed):
 )  # fmt: skip
 def test_a_foreign_page_may_not_open_the_stream(origin, allowed):
     assert origin_allowed(origin, "127.0.0.1:20780", ["https://grafana.example"]) is allowed
+
+
+# --- faults ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_part_with_a_fault_starts_again(monkeypatch):
+    monkeypatch.setattr(gateway, "AFTER_FAULT_S", 0)
+    attempts = []
+
+    async def work() -> None:
+        attempts.append(1)
+        if len(attempts) < 3:
+            raise RuntimeError("a fault of ours")
+        await asyncio.sleep(3600)
+
+    with capture_logs() as logged:
+        running = asyncio.create_task(gateway._for_ever(work))
+        await asyncio.sleep(0.05)
+        running.cancel()
+    assert len(attempts) == 3
+    assert [entry["event"] for entry in logged] == ["starting again after a fault"] * 2

@@ -16,7 +16,8 @@ from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana import live
-from udp_gateway.message import FIELDS, SCHEMA_FILE
+from udp_gateway.message import FIELDS
+from udp_gateway.reference import SCHEMA_FILE
 
 GRAFANA = Path(live.__file__).parent
 DASHBOARD = json.loads(live.FILE.read_text(encoding="utf-8"))

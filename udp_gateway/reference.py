@@ -1,0 +1,111 @@
+"""What clients rely on, written from the code: the message's JSON Schema and docs/gateway.md.
+
+python -m udp_gateway.reference
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from f1_packets import PACKET_NAMES
+from pitlane.settings import REPOSITORY
+from udp_gateway.live import STALE_S
+from udp_gateway.message import FIELDS, LiveField
+
+SCHEMA_FILE = Path(__file__).with_name("live.schema.json")
+DOCUMENT = REPOSITORY / "docs" / "gateway.md"
+
+ALWAYS_KNOWN = frozenset({"ts", "rig", "packet_format", "frame", "car_index"})
+"""Fields that are never null."""
+
+TEXT = """\
+<!-- generated: python -m udp_gateway.reference -->
+# The gateway: what it serves
+
+One port (20780) serves HTTP and WebSocket.
+
+| path | what |
+|---|---|
+| `/` | the live page for the driver; `/?rig=NAME` for one rig |
+| `/live/car` | WebSocket: the followed car of the current rig |
+| `/live/rig/NAME` | WebSocket: the followed car of one rig |
+| `/status` | every count and state, as JSON |
+| `/healthz` | 200 while the gateway listens; `degraded` while NiFi or Postgres is away, `stale` while no rig sends |
+
+The Host header must be an address, `localhost`, or listed in `PITLANE_HTTP_HOSTS`; a web page from elsewhere may open the
+stream if `PITLANE_HTTP_ORIGINS` lists it.
+
+## Live messages
+
+Each WebSocket text frame is one flat JSON object, and nothing else is in the stream ([JSON Schema](../udp_gateway/live.schema.json)).
+A message is sent for each frame of the game, when its car telemetry arrives, at most 60 a second (`PITLANE_LIVE_RATE_HZ`;
+`?hz=10` asks for fewer). A viewer too slow for that gets fewer, always the newest, and slows nobody. An idle viewer is
+never closed. The followed car is the player's, or the spectated one while spectating. The current rig is the one that
+came alive last, until it is silent for {stale} s.
+
+Every message has every field; what is not known (yet, or in this format) is null.
+
+{fields}
+
+## `/status`
+
+At any moment, for datagrams:
+
+    received = stored + skipped + forwarded + waiting + rejected + dropped
+    rejected = dead_letter.forwarded + dead_letter.waiting + dead_letter.dropped
+
+| field | what |
+|---|---|
+| `received` | datagrams from the socket |
+| `stored` | session packets whose row is in Postgres, or a newer one that stands for it |
+| `skipped` | session packets without a session, by reason: `no_session` (UID 0), `empty_session` (no track) |
+| `forwarded` | packets that NiFi took |
+| `waiting` | packets gathered, in the outbox, or waiting for Postgres |
+| `rejected` | datagrams that are no packets, by reason: `too_short`, `unknown_format`, `unknown_packet`, `wrong_size` |
+| `dropped` | packets given up, by reason: `outbox_full`, `sessions_full`, `refused` (by Postgres) |
+| `dead_letter` | where the rejected are: NiFi took them, they wait, or they were given up |
+| `packets` | received packets by format and name |
+| `rigs` | for each rig: datagrams a second, last seen, format, session, `frame_gaps` (overall frames that never came) |
+| `kernel` | `drops`: datagrams lost in a full receive buffer (null where the system does not say), `buffer_bytes` |
+| `outbox` | blocks and bytes that wait for NiFi |
+| `session_samples_dropped` | samples given up while Postgres was away |
+| `viewers` | open live WebSockets |
+| `nifi`, `postgres` | `state` (unknown, up, down), `since`, `last_error`, `failures` |
+"""
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema of the live message."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Pitlane live message",
+        "description": "One WebSocket text frame of /live/car and /live/rig/NAME. Fields unknown so far are null.",
+        "type": "object",
+        "properties": {
+            field.name: {
+                "type": field.type if field.name in ALWAYS_KNOWN else [field.type, "null"],
+                "description": f"{field.description} [{field.unit}]" if field.unit else field.description,
+            }
+            for field in FIELDS
+        },
+        "required": [field.name for field in FIELDS],
+        "additionalProperties": False,
+    }
+
+
+def document() -> str:
+    """docs/gateway.md."""
+    rows = "\n".join(
+        f"| `{field.name}` | {field.type} | {field.unit} | {field.description} | {_source(field)} |" for field in FIELDS
+    )
+    table = f"| field | type | unit | what | from |\n|---|---|---|---|---|\n{rows}"
+    return TEXT.format(stale=f"{STALE_S:g}", fields=table)
+
+
+def _source(field: LiveField) -> str:
+    return PACKET_NAMES[field.packet_id] if field.packet_id else "gateway, header or session"
+
+
+if __name__ == "__main__":
+    SCHEMA_FILE.write_text(json.dumps(schema(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    DOCUMENT.write_text(document(), encoding="utf-8")
