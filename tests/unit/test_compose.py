@@ -179,6 +179,7 @@ class TestClosed:
             ("spark", {"PITLANE_POSTGRES_SPARK_PASSWORD"}),
             ("flow", {"PITLANE_NIFI_PASSWORD"}),
             ("topics", set()),
+            ("superset", {"PITLANE_SUPERSET_DATABASE_PASSWORD", "PITLANE_SUPERSET_SECRET_KEY"}),
             ("grafana", {"PITLANE_POSTGRES_READER_PASSWORD", "GF_SECURITY_ADMIN_PASSWORD"}),
         ],
     )
@@ -281,6 +282,10 @@ class TestWiring:
         mounts = {m.partition(":")[0] for s in SERVICES.values() for m in s.get("volumes", []) if m.startswith(".")}
         assert mounts == {"./superset", "./grafana/provisioning", "./grafana/dashboards", "./docker/nifi_start.sh"}
         assert all((ROOT / mount).exists() for mount in mounts)
+
+    def test_supersets_files_are_where_it_looks(self):
+        for path in re.findall(r"/opt/pitlane/(superset/[\w.]+\.py)", json.dumps(SERVICES)):
+            assert (ROOT / path).is_file(), path
 
     def test_modules_that_are_started_exist(self):
         for service in SERVICES.values():
