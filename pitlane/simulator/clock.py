@@ -6,6 +6,7 @@ in the model count from lights out, offsets from the first datagram of all, in t
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,7 +31,7 @@ class Clock:
         """Frames from one sent to the next."""
         return GAME_HZ // self.config.rate_hz
 
-    @property
+    @cached_property
     def frames(self) -> NDArray[np.int64]:
         """Frames that are sent, from 0 to the end of the session."""
         return np.arange(0, self.lights_out_frame + math.floor(self.duration_s * GAME_HZ) + 1, self.step)

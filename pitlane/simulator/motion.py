@@ -11,7 +11,6 @@ UNIT = 32767
 """Directions are unit vectors times this."""
 QUANTISED_G = 1000
 """Steps of the g-forces of 2026, judged by what real packets show in corners."""
-WHEEL_RADIUS_M = 0.36
 LANE_M = 1.6
 """How far to the side of the line the cars keep, alternating: on the grid they stand in two rows."""
 

@@ -23,7 +23,7 @@ class Timing:
 
     def __init__(self, wire: Wire, model: RaceModel, field: Field) -> None:
         self.wire, self.model, self.field = wire, model, field
-        self._traps = [([], [], []) for _ in model.cars]  # type: ignore[var-annotated]
+        self._traps: list[tuple[list[float], list[float], list[int]]] = [([], [], []) for _ in model.cars]
         for time_s, index, lap, speed_kmh in trap_passes(model, field):
             times, speeds, laps = self._traps[index]
             if not speeds or speed_kmh > speeds[-1]:
