@@ -7,9 +7,9 @@ from typing import Any
 import dpkt
 import numpy as np
 import pytest
-from tests.peers import peer_decoder
 
 from f1_packets import EVENTS, PACKETS, Packet, identify, read_event
+from tests.peers import peer_decoder
 from tests.shared import CAPTURES, RACE_2026, TIME_TRIAL, needs_shared
 
 MEMBER_OF_CODE = {
