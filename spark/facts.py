@@ -7,6 +7,7 @@ times, position and tyres of a lap come from different packets and are replaced 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -40,8 +41,8 @@ class Fact:
     order: tuple[str, ...] = ("overall_frame",)
     group: str = ""
     """Only this group of the table's columns, beside the key."""
-    ever: tuple[str, ...] = ()
-    """Booleans that stay true once they were, whichever row stands."""
+    greatest: tuple[str, ...] = ()
+    """Columns that keep the greatest value ever seen, whichever row stands; true is greater than false."""
     earliest: bool = False
     """The row with the smaller `order` stands instead."""
 
@@ -50,8 +51,9 @@ class Fact:
         return tuple(c.name for c in self.table.primary_key.columns)
 
     @cached_property
-    def columns(self) -> tuple[Column, ...]:
-        return tuple(c for c in self.table.columns if c.primary_key or c.info.get("group", "") == self.group)
+    def columns(self) -> tuple[Column[Any], ...]:
+        mine = (c for c in self.table.columns if c.primary_key or c.info.get("group", "") == self.group)
+        return tuple(c for c in mine if c.computed is None)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -99,12 +101,13 @@ def _array(values: "np.ndarray | pa.Array", wanted: pa.DataType) -> pa.Array:
 FACTS: dict[str, Fact] = {
     fact.name: fact
     for fact in (
-        Fact("participant", tables.participant, ever=("was_restricted",)),
+        Fact("participant", tables.participant, greatest=("was_restricted",)),
         Fact("history", tables.history),
         Fact("lap_times", tables.lap, ("history_frame",), "history"),
-        Fact("lap_place", tables.lap, ("overall_frame",), "sample"),
-        Fact("lap_tyres", tables.lap, ("tyres_frame",), "tyres"),
-        Fact("lap_trace", tables.lap_trace, ("is_complete", "overall_frame")),
+        Fact("lap_place", tables.lap, ("overall_frame",), "place"),
+        Fact("lap_start", tables.lap, ("start_frame",), "start", earliest=True),
+        Fact("lap_status", tables.lap, ("status_frame",), "status"),
+        Fact("lap_trace", tables.lap_trace, ("is_complete", "overall_frame"), greatest=("top_speed_kmh",)),
         Fact("stint", tables.stint),
         Fact("event", tables.event, ("arrived_at",), earliest=True),
         Fact("result", tables.result),

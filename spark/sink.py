@@ -129,7 +129,7 @@ def _write(
         connection.execute(statements.upsert(fact))
     for statement in (
         *statements.UNDO,
-        statements.HIDE_RESTRICTED,
+        *statements.HIDE_RESTRICTED,
         statements.TOUCH_WITHOUT_COVERAGE,
         statements.SUM_UP_TRACE,
     ):

@@ -8,8 +8,12 @@ by a total order, and what a flashback undid is told from core.history, whicheve
 from collections.abc import Iterable
 
 from psycopg.sql import SQL, Composable, Composed, Identifier
+from sqlalchemy import TIMESTAMP
 
-from spark.facts import Fact
+from spark.facts import FACTS, Fact
+
+NOTHING = -(2**40)
+"""Less than any order, also of one that is counted backwards."""
 
 
 def incoming(fact: Fact) -> Identifier:
@@ -39,18 +43,21 @@ def upsert(fact: Fact) -> Composed:
     knows more wins; and as a last resort, for packets that contradict each other, the one whose bytes are greater.
     What is there already is not written again.
     """
-    free = [name for name in fact.values if name not in fact.ever]
+    free = [name for name in fact.values if name not in fact.greatest]
     new_rank, old_rank = _rank(fact, free, "excluded"), _rank(fact, free, "old")
     wins = SQL(
         "(ROW({0}) > ROW({1}) OR (ROW({0}) = ROW({1}) AND ROW({2})::record OPERATOR(pg_catalog.*>) ROW({3})::record))"
     ).format(new_rank, old_rank, _list(free, "excluded"), _list(free, "old"))
-    if fact.ever:
+    if fact.greatest:
         keep_or_take = SQL("{name} = CASE WHEN {wins} THEN excluded.{name} ELSE old.{name} END")
     else:
         keep_or_take = SQL("{name} = excluded.{name}")
     assignments = [keep_or_take.format(name=Identifier(name), wins=wins) for name in free]
-    assignments += [SQL("{0} = old.{0} OR excluded.{0}").format(Identifier(name)) for name in fact.ever]
-    becomes_true = [SQL("(excluded.{0} AND NOT old.{0})").format(Identifier(name)) for name in fact.ever]
+    greater = [SQL("greatest(old.{0}, excluded.{0})").format(Identifier(name)) for name in fact.greatest]
+    grown = []
+    for name, value in zip(fact.greatest, greater, strict=True):
+        assignments.append(SQL("{} = {}").format(Identifier(name), value))
+        grown.append(SQL("{} IS DISTINCT FROM old.{}").format(value, Identifier(name)))
     return SQL(
         "INSERT INTO {table} AS old ({columns})"
         " SELECT DISTINCT ON ({key}) {columns} FROM {incoming} AS new"
@@ -64,18 +71,22 @@ def upsert(fact: Fact) -> Composed:
         rank=_rank(fact, free, "new"),
         free=_list(free, "new"),
         assignments=SQL(", ").join(assignments),
-        changes=SQL(" OR ").join([wins, *becomes_true]),
+        changes=SQL(" OR ").join([wins, *grown]),
     )
 
 
 def _rank(fact: Fact, free: list[str], side: str) -> Composed:
     """What is compared, greatest first: the order, then how many values are known."""
-    form = "-extract(epoch FROM {})" if fact.earliest else "coalesce({}, -1)"
     parts: list[Composable] = []
     for name in fact.order:
-        column = Identifier(side, name)
-        nullable = fact.table.columns[name].nullable
-        parts.append(SQL(form).format(column) if nullable or fact.earliest else column)
+        column: Composable = Identifier(side, name)
+        if isinstance(fact.table.columns[name].type, TIMESTAMP):
+            column = SQL("extract(epoch FROM {})").format(column)
+        if fact.earliest:
+            column = SQL("-{}").format(column)
+        if fact.table.columns[name].nullable:  # a lap's row may be there with nothing of this group in it
+            column = SQL("coalesce({}, {})").format(column, NOTHING)
+        parts.append(column)
     return SQL(", ").join([*parts, SQL("num_nonnulls({})").format(_list(free, side))])
 
 
@@ -87,6 +98,14 @@ CREATE_TOUCHED = """
 CREATE TEMPORARY TABLE IF NOT EXISTS touched_lap (
     session_uid bigint, rig text, car_index smallint, lap_number smallint
 ) ON COMMIT DELETE ROWS
+"""
+
+_CARS_OF_THE_BATCH = """
+    (x.session_uid, x.rig, x.car_index) IN (
+        SELECT session_uid, rig, car_index FROM new_history
+        UNION SELECT session_uid, rig, car_index FROM new_participant WHERE was_restricted
+        UNION SELECT session_uid, rig, car_index FROM new_lap_place
+    )
 """
 
 # Before the upserts, because it asks what was known until now. The laps whose trace may change by more than the rows
@@ -111,15 +130,28 @@ WHERE l.lap_number > h.num_laps
 """
 
 # A car whose driver hides the telemetry sends zeros. They stay only if the setting was public at that sample.
-HIDE_RESTRICTED = """
-UPDATE core.lap_trace AS t
-SET fuel_in_tank_kg = NULL, ers_store_j = NULL, ers_deploy_mode = NULL, ers_deployed_j = NULL, ers_harvested_j = NULL
-FROM touched_lap AS k
-JOIN core.participant AS p USING (session_uid, rig, car_index)
-WHERE p.was_restricted
-  AND (t.session_uid, t.rig, t.car_index, t.lap_number) = (k.session_uid, k.rig, k.car_index, k.lap_number)
-  AND t.fuel_in_tank_kg = 0 AND t.ers_store_j = 0 AND t.ers_deployed_j = 0 AND t.ers_harvested_j = 0
+_OF_RESTRICTED_CARS = """
+    p.was_restricted AND (x.session_uid, x.rig, x.car_index) = (p.session_uid, p.rig, p.car_index)
 """
+HIDE_RESTRICTED = (
+    f"""
+    UPDATE core.lap_trace AS x
+    SET fuel_in_tank_kg = NULL, ers_store_j = NULL, ers_deploy_mode = NULL, ers_deployed_j = NULL, ers_harvested_j = NULL
+    FROM touched_lap AS k, core.participant AS p
+    WHERE {_OF_RESTRICTED_CARS}
+      AND (x.session_uid, x.rig, x.car_index, x.lap_number) = (k.session_uid, k.rig, k.car_index, k.lap_number)
+      AND x.fuel_in_tank_kg = 0 AND x.ers_store_j = 0 AND x.ers_deployed_j = 0 AND x.ers_harvested_j = 0
+    """,
+    f"""
+    UPDATE core.lap AS x SET fuel_start_kg = NULL FROM core.participant AS p
+    WHERE {_OF_RESTRICTED_CARS} AND {_CARS_OF_THE_BATCH} AND x.fuel_start_kg = 0
+    """,
+    f"""
+    UPDATE core.lap AS x SET fuel_end_kg = NULL, ers_deployed_j = NULL, ers_harvested_j = NULL FROM core.participant AS p
+    WHERE {_OF_RESTRICTED_CARS} AND {_CARS_OF_THE_BATCH}
+      AND x.fuel_end_kg = 0 AND x.ers_deployed_j = 0 AND x.ers_harvested_j = 0
+    """,
+)
 
 # SessionHistory is behind: 16 frames after a car crossed the line a packet still left out the new lap.
 HISTORY_LAG_FRAMES = 60
@@ -134,12 +166,12 @@ _NEWEST_HISTORY = """(
     SELECT max(h.overall_frame) FROM core.history AS h
     WHERE (h.session_uid, h.rig, h.car_index) = (x.session_uid, x.rig, x.car_index)
 )"""
-_CARS_OF_THE_BATCH = """
-    (x.session_uid, x.rig, x.car_index) IN (
-        SELECT session_uid, rig, car_index FROM new_history
-        UNION SELECT session_uid, rig, car_index FROM new_lap_place
-    )
-"""
+
+
+def _forget(fact: Fact, condition: str) -> str:
+    nothing = ", ".join(f"{name} = NULL" for name in fact.values)
+    return f"UPDATE core.lap AS x SET {nothing} WHERE {_CARS_OF_THE_BATCH} AND x.{fact.order[0]} < {condition}"
+
 
 UNDO = (
     f"""
@@ -147,24 +179,11 @@ UNDO = (
     WHERE (x.session_uid, x.rig, x.car_index, x.lap_number) = (k.session_uid, k.rig, k.car_index, k.lap_number)
       AND x.overall_frame < {_UNDONE_BEFORE}
     """,
-    f"""
-    UPDATE core.lap AS x
-    SET lap_time_ms = NULL, sector1_ms = NULL, sector2_ms = NULL, sector3_ms = NULL, is_valid = NULL,
-        sector1_valid = NULL, sector2_valid = NULL, sector3_valid = NULL, history_frame = NULL
-    WHERE {_CARS_OF_THE_BATCH} AND x.history_frame < {_NEWEST_HISTORY}
-    """,
-    f"""
-    UPDATE core.lap AS x SET position = NULL, overall_frame = NULL
-    WHERE {_CARS_OF_THE_BATCH} AND x.overall_frame < {_UNDONE_BEFORE}
-    """,
-    f"""
-    UPDATE core.lap AS x
-    SET actual_compound_id = NULL, visual_compound_id = NULL, tyre_age_laps = NULL, tyres_frame = NULL
-    WHERE {_CARS_OF_THE_BATCH} AND x.tyres_frame < {_UNDONE_BEFORE}
-    """,
+    _forget(FACTS["lap_times"], _NEWEST_HISTORY),
+    *(_forget(FACTS[name], _UNDONE_BEFORE) for name in ("lap_place", "lap_start", "lap_status")),
     f"""
     DELETE FROM core.lap AS x
-    WHERE {_CARS_OF_THE_BATCH} AND num_nonnulls(history_frame, overall_frame, tyres_frame) = 0
+    WHERE {_CARS_OF_THE_BATCH} AND num_nonnulls(history_frame, overall_frame, start_frame, status_frame) = 0
     """,
     f"DELETE FROM core.stint AS x WHERE {_CARS_OF_THE_BATCH} AND x.overall_frame < {_NEWEST_HISTORY}",
 )
@@ -181,22 +200,12 @@ WHERE l.coverage IS NULL AND l.is_pit_lap IS NOT NULL AND s.track_length_m > 0
 
 SUM_UP_TRACE = """
 UPDATE core.lap AS l
-SET is_pit_lap = a.is_pit_lap, fuel_start_kg = a.fuel_start_kg, fuel_end_kg = a.fuel_end_kg,
-    fuel_used_kg = a.fuel_start_kg - a.fuel_end_kg, ers_deployed_j = a.ers_deployed_j,
-    ers_harvested_j = a.ers_harvested_j, top_speed_kmh = a.top_speed_kmh, coverage = a.coverage
+SET is_pit_lap = a.is_pit_lap, top_speed_kmh = a.top_speed_kmh, coverage = a.coverage
 FROM (
     SELECT
         k.session_uid, k.rig, k.car_index, k.lap_number,
         bool_or(t.pit_status > 0) AS is_pit_lap,
-        (array_agg(t.fuel_in_tank_kg ORDER BY t.distance_bin) FILTER (WHERE t.fuel_in_tank_kg IS NOT NULL))[1]
-            AS fuel_start_kg,
-        (array_agg(t.fuel_in_tank_kg ORDER BY t.distance_bin DESC) FILTER (WHERE t.fuel_in_tank_kg IS NOT NULL))[1]
-            AS fuel_end_kg,
-        (array_agg(t.ers_deployed_j ORDER BY t.distance_bin DESC) FILTER (WHERE t.ers_deployed_j IS NOT NULL))[1]
-            AS ers_deployed_j,
-        (array_agg(t.ers_harvested_j ORDER BY t.distance_bin DESC) FILTER (WHERE t.ers_harvested_j IS NOT NULL))[1]
-            AS ers_harvested_j,
-        max(t.speed_kmh) AS top_speed_kmh,
+        max(t.top_speed_kmh) AS top_speed_kmh,
         least(1, count(t.distance_bin) / ceil(nullif(max(s.track_length_m), 0) / 10.0))::real AS coverage
     FROM (SELECT DISTINCT session_uid, rig, car_index, lap_number FROM touched_lap) AS k
     LEFT JOIN core.lap_trace AS t USING (session_uid, rig, car_index, lap_number)
@@ -204,6 +213,7 @@ FROM (
     GROUP BY k.session_uid, k.rig, k.car_index, k.lap_number
 ) AS a
 WHERE (l.session_uid, l.rig, l.car_index, l.lap_number) = (a.session_uid, a.rig, a.car_index, a.lap_number)
+  AND ROW(l.is_pit_lap, l.top_speed_kmh, l.coverage) IS DISTINCT FROM ROW(a.is_pit_lap, a.top_speed_kmh, a.coverage)
 """
 
 CLAIM = """

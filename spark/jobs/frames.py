@@ -51,6 +51,11 @@ class CarFrames:
     def is_complete(self) -> np.ndarray:
         return np.logical_and.reduce([self.has(name) for name in PARTNERS])
 
+    @property
+    def ers_harvested_j(self) -> np.ma.MaskedArray:
+        """By both generators, in this lap so far."""
+        return self.of("car_status", "ers_harvested_mguk_j") + self.of("car_status", "ers_harvested_mguh_j")
+
     def take(self, index: np.ndarray) -> "CarFrames":
         partners = {name: (cars, at[index]) for name, (cars, at) in self._partners.items()}
         return CarFrames(

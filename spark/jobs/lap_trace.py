@@ -20,9 +20,11 @@ def lap_trace(rows: CarFrames, sessions: Sessions) -> pa.Table:
     rows = rows.take(np.flatnonzero((distance >= 0) & (distance < BIN_M * BINS)))
     place = (rows.lap("lap_distance_m") // BIN_M).astype("i2")
     lap_number = rows.lap("current_lap_num")
-    stands = newest((rows.session, rows.car, lap_number, place), (rows.is_complete, rows.order))
+    bins = (rows.session, rows.car, lap_number, place)
+    stands = newest(bins, (rows.is_complete, rows.order))
+    speed = rows.of("car_telemetry", "speed_kmh")
+    fastest = speed[newest(bins, (speed.filled(0), rows.order))]
     rows, place = rows.take(stands), place[stands]
-    harvested = rows.of("car_status", "ers_harvested_mguk_j") + rows.of("car_status", "ers_harvested_mguh_j")
     return FACTS["lap_trace"].rows(
         {
             **sessions.key(rows.session),
@@ -32,6 +34,7 @@ def lap_trace(rows: CarFrames, sessions: Sessions) -> pa.Table:
             "lap_distance_m": rows.lap("lap_distance_m"),
             "current_lap_time_ms": rows.lap("current_lap_time_ms"),
             "speed_kmh": rows.of("car_telemetry", "speed_kmh"),
+            "top_speed_kmh": fastest,
             "throttle": rows.of("car_telemetry", "throttle"),
             "brake": rows.of("car_telemetry", "brake"),
             "steer": rows.of("car_telemetry", "steer"),
@@ -41,7 +44,7 @@ def lap_trace(rows: CarFrames, sessions: Sessions) -> pa.Table:
             "ers_store_j": rows.of("car_status", "ers_store_j"),
             "ers_deploy_mode": rows.of("car_status", "ers_deploy_mode"),
             "ers_deployed_j": rows.of("car_status", "ers_deployed_j"),
-            "ers_harvested_j": harvested,
+            "ers_harvested_j": rows.ers_harvested_j,
             "fuel_in_tank_kg": rows.of("car_status", "fuel_in_tank_kg"),
             "world_x_m": rows.of("motion", "world_position_x_m"),
             "world_y_m": rows.of("motion", "world_position_y_m"),

@@ -23,17 +23,33 @@ def lap_place(rows: CarFrames, sessions: Sessions) -> pa.Table:
     )
 
 
-def lap_tyres(rows: CarFrames, sessions: Sessions) -> pa.Table:
-    """The tyres at the last sample of each lap that came with CarStatus."""
+def lap_start(rows: CarFrames, sessions: Sessions) -> pa.Table:
+    """The fuel at the first sample of each lap that came with CarStatus."""
+    rows = rows.take(np.flatnonzero(rows.has("car_status")))
+    rows = rows.take(newest((rows.session, rows.car, rows.lap("current_lap_num")), (-rows.order,)))
+    return FACTS["lap_start"].rows(
+        {
+            **_lap_key(rows, sessions),
+            "fuel_start_kg": rows.of("car_status", "fuel_in_tank_kg"),
+            "start_frame": rows.order,
+        }
+    )
+
+
+def lap_status(rows: CarFrames, sessions: Sessions) -> pa.Table:
+    """Tyres, fuel and ERS at the last sample of each lap that came with CarStatus."""
     rows = rows.take(np.flatnonzero(rows.has("car_status")))
     rows = rows.take(newest((rows.session, rows.car, rows.lap("current_lap_num")), (rows.order,)))
-    return FACTS["lap_tyres"].rows(
+    return FACTS["lap_status"].rows(
         {
             **_lap_key(rows, sessions),
             "actual_compound_id": rows.of("car_status", "actual_tyre_compound"),
             "visual_compound_id": rows.of("car_status", "visual_tyre_compound"),
             "tyre_age_laps": rows.of("car_status", "tyres_age_laps"),
-            "tyres_frame": rows.order,
+            "fuel_end_kg": rows.of("car_status", "fuel_in_tank_kg"),
+            "ers_deployed_j": rows.of("car_status", "ers_deployed_j"),
+            "ers_harvested_j": rows.ers_harvested_j,
+            "status_frame": rows.order,
         }
     )
 

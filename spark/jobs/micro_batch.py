@@ -9,7 +9,12 @@ from spark.facts import FACTS, PENDING
 from spark.jobs import drivers, events, frames, lap_trace, laps, pending
 from spark.jobs.blocks import Block, decode
 
-_BY_CARS = {"lap_place": laps.lap_place, "lap_tyres": laps.lap_tyres, "lap_trace": lap_trace.lap_trace}
+_BY_CARS = {
+    "lap_place": laps.lap_place,
+    "lap_start": laps.lap_start,
+    "lap_status": laps.lap_status,
+    "lap_trace": lap_trace.lap_trace,
+}
 _BY_PACKET = {
     "participant": ("participants", drivers.participants),
     "history": ("session_history", laps.history),

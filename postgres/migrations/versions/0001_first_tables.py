@@ -121,7 +121,7 @@ def upgrade() -> None:
             nullable=True,
             comment="order of the SessionHistory packet these times are from",
         ),
-        sa.Column("position", sa.SmallInteger(), nullable=True, comment="at the lap's last sample while racing"),
+        sa.Column("position", sa.SmallInteger(), nullable=True, comment="at the last sample of the lap while racing"),
         sa.Column(
             "overall_frame",
             sa.BigInteger(),
@@ -129,40 +129,45 @@ def upgrade() -> None:
             comment="order of the LapData sample that gives the position",
         ),
         sa.Column(
-            "actual_compound_id",
-            sa.SmallInteger(),
-            nullable=True,
-            comment="ref.tyre_compound, at the lap's last sample",
+            "fuel_start_kg", sa.REAL(), nullable=True, comment="at the first sample of the lap; NULL = restricted"
+        ),
+        sa.Column("start_frame", sa.BigInteger(), nullable=True, comment="order of the CarStatus sample that gives it"),
+        sa.Column(
+            "actual_compound_id", sa.SmallInteger(), nullable=True, comment="ref.tyre_compound, at the last sample"
         ),
         sa.Column(
-            "visual_compound_id",
-            sa.SmallInteger(),
-            nullable=True,
-            comment="ref.visual_compound, at the lap's last sample",
+            "visual_compound_id", sa.SmallInteger(), nullable=True, comment="ref.visual_compound, at the last sample"
         ),
-        sa.Column("tyre_age_laps", sa.SmallInteger(), nullable=True, comment="at the lap's last sample"),
+        sa.Column("tyre_age_laps", sa.SmallInteger(), nullable=True, comment="at the last sample"),
+        sa.Column("fuel_end_kg", sa.REAL(), nullable=True, comment="at the last sample; NULL = restricted"),
         sa.Column(
-            "tyres_frame", sa.BigInteger(), nullable=True, comment="order of the CarStatus sample that gives the tyres"
+            "ers_deployed_j", sa.REAL(), nullable=True, comment="in this lap until the last sample; NULL = restricted"
+        ),
+        sa.Column("ers_harvested_j", sa.REAL(), nullable=True, comment="likewise, by MGU-K and MGU-H"),
+        sa.Column(
+            "status_frame", sa.BigInteger(), nullable=True, comment="order of the CarStatus sample that gives these"
+        ),
+        sa.Column(
+            "fuel_used_kg",
+            sa.REAL(),
+            sa.Computed("fuel_start_kg - fuel_end_kg", persisted=True),
+            nullable=True,
+            comment="NULL = restricted",
         ),
         sa.Column("is_pit_lap", sa.Boolean(), nullable=True, comment="the car was in the pit lane during it"),
-        sa.Column("fuel_start_kg", sa.REAL(), nullable=True, comment="first known of the lap"),
-        sa.Column("fuel_end_kg", sa.REAL(), nullable=True, comment="last known of the lap"),
-        sa.Column("fuel_used_kg", sa.REAL(), nullable=True),
-        sa.Column("ers_deployed_j", sa.REAL(), nullable=True),
-        sa.Column("ers_harvested_j", sa.REAL(), nullable=True, comment="by MGU-K and MGU-H"),
-        sa.Column("top_speed_kmh", sa.SmallInteger(), nullable=True),
+        sa.Column("top_speed_kmh", sa.SmallInteger(), nullable=True, comment="of all samples on the lap"),
         sa.Column(
             "coverage",
             sa.REAL(),
             nullable=True,
-            comment="share of the lap's 10 m bins that were seen; NULL until the track is known",
+            comment="share of its 10 m bins that were seen; NULL until the track is known",
         ),
         sa.CheckConstraint("coverage BETWEEN 0 AND 1", name=op.f("lap_coverage")),
         sa.CheckConstraint("lap_number >= 1", name=op.f("lap_lap")),
         sa.CheckConstraint("position >= 1", name=op.f("lap_position")),
         sa.PrimaryKeyConstraint("session_uid", "rig", "car_index", "lap_number", name=op.f("lap_pkey")),
         schema="core",
-        comment="One row for each car and lap, the running one included. Times and validity from SessionHistory, position from LapData, tyres from CarStatus, the rest from the lap's trace.",
+        comment="One row for each car and lap, the running one included. Times and validity from SessionHistory, position from LapData, tyres, fuel and ERS from CarStatus, the rest from the lap's trace.",
         postgresql_with={"fillfactor": "60"},
     )
     op.create_table(
@@ -193,6 +198,7 @@ def upgrade() -> None:
         sa.Column("lap_distance_m", sa.REAL(), nullable=False, comment="of the sample"),
         sa.Column("current_lap_time_ms", sa.Integer(), nullable=False),
         sa.Column("speed_kmh", sa.SmallInteger(), nullable=True, comment="NULL = no CarTelemetry of this frame"),
+        sa.Column("top_speed_kmh", sa.SmallInteger(), nullable=True, comment="highest of all samples in the bin"),
         sa.Column("throttle", sa.REAL(), nullable=True, comment="0 … 1"),
         sa.Column("brake", sa.REAL(), nullable=True, comment="0 … 1"),
         sa.Column("steer", sa.REAL(), nullable=True, comment="-1 left … 1 right"),
@@ -282,8 +288,10 @@ def upgrade() -> None:
             comment="place of the car in the packets' arrays, 0-based",
         ),
         sa.Column("name", sa.Text(), nullable=False, comment="as the game shows it; not unique, never a key"),
-        sa.Column("driver_id", sa.Integer(), nullable=True, comment="ref.driver; NULL for a human"),
-        sa.Column("team_id", sa.Integer(), nullable=True, comment="ref.team, with game_year; NULL without a team"),
+        sa.Column(
+            "driver_id", sa.Integer(), nullable=True, comment="ref.driver; 255, and 65535 from 2026, for a human"
+        ),
+        sa.Column("team_id", sa.Integer(), nullable=True, comment="ref.team, with game_year"),
         sa.Column("race_number", sa.SmallInteger(), nullable=True),
         sa.Column("nationality_id", sa.SmallInteger(), nullable=True, comment="ref.nationality"),
         sa.Column("is_ai", sa.Boolean(), nullable=False),
@@ -299,7 +307,7 @@ def upgrade() -> None:
             "platform_id",
             sa.SmallInteger(),
             nullable=True,
-            comment="1 Steam, 3 PlayStation, 4 Xbox, 6 Origin; NULL unknown",
+            comment="1 Steam, 3 PlayStation, 4 Xbox, 6 Origin, 255 unknown",
         ),
         sa.Column("network_id", sa.Integer(), nullable=True, comment="of the player in a network game"),
         sa.Column("overall_frame", sa.BigInteger(), nullable=False, comment="order of the sample that this row shows"),
