@@ -1,7 +1,7 @@
 -- The one place that decides whose view of a car counts when several rigs saw the same session: every view below
--- joins on (session_uid, rig, car_index) from here, so nothing counts twice. The rig whose player drives the car
--- comes first (only it gets fuel, ERS and damage when telemetry is restricted), then the rig that saw most of the
--- car's laps, then the lowest name.
+-- joins on (session_uid, rig, car_index) from here, so nothing counts twice. The rig with most complete laps of the
+-- car comes first (one may have left early), then the rig whose player drives it (only that one gets fuel, ERS and
+-- damage when telemetry is restricted), then the one that saw most of the laps, then the lowest name.
 -- Names are no key: online they repeat, or all read "Player". A label gets the race number, and if need be the
 -- car index, only where the name alone would not tell two cars of one session apart.
 CREATE OR REPLACE VIEW mart.car AS
@@ -38,17 +38,19 @@ FROM (
         LEFT JOIN (
             SELECT session_uid, count(*) AS rigs FROM core.session GROUP BY session_uid
         ) AS watched USING (session_uid)
+        LEFT JOIN LATERAL (
+            SELECT count(l.lap_time_ms) AS complete_laps, sum(l.coverage) AS coverage
+            FROM core.lap AS l
+            WHERE
+                watched.rigs > 1  -- otherwise there is nothing to choose, and the laps need not be read
+                AND l.session_uid = p.session_uid AND l.rig = p.rig AND l.car_index = p.car_index
+        ) AS seen ON true
         ORDER BY
             p.session_uid,
             p.car_index,
+            seen.complete_laps DESC,
             p.is_player DESC,
-            CASE
-                WHEN watched.rigs > 1 THEN (
-                    SELECT sum(l.coverage)
-                    FROM core.lap AS l
-                    WHERE l.session_uid = p.session_uid AND l.rig = p.rig AND l.car_index = p.car_index
-                )
-            END DESC NULLS LAST,
+            seen.coverage DESC NULLS LAST,
             p.rig
     ) AS chosen
 ) AS named;

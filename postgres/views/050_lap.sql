@@ -1,7 +1,8 @@
 -- The best of a session is its fastest valid lap; only where no lap was valid, the fastest of all.
+-- A flying lap can be compared with others: complete, no pit lane in it, and not the standing start of a race.
 -- overlay_place ranks the laps for being laid over each other: first the best lap of each driver, fastest first, then
--- all others; a lap needs a time and a trace of most of the track to have a place. So places 1 and 2 are the best
--- laps of the two fastest drivers, and where only one drove, that driver's two best.
+-- all others. Laps with a time and a trace of most of the track come first, then by how much of them was seen. So
+-- places 1 and 2 are the best laps of the two fastest drivers, and where only one drove, that driver's two best.
 CREATE OR REPLACE VIEW mart.lap AS
 SELECT
     s.session_uid,
@@ -25,6 +26,7 @@ SELECT
     tc.name AS compound_made,
     l.tyre_age_laps,
     coalesce(l.is_pit_lap, false) AS is_pit_lap,
+    l.lap_time_ms IS NOT NULL AND NOT coalesce(l.is_pit_lap, false) AND (l.lap_number > 1 OR NOT s.is_race) AS is_flying_lap,
     l.fuel_start_kg,
     l.fuel_end_kg,
     l.fuel_used_kg,
@@ -32,7 +34,7 @@ SELECT
     l.ers_harvested_j / 1e6::float8 AS ers_harvested_mj,
     l.top_speed_kmh,
     l.coverage,
-    CASE WHEN l.is_traced THEN l.place END AS overlay_place
+    CASE WHEN l.coverage > 0 THEN l.place END AS overlay_place
 FROM mart.session AS s
 CROSS JOIN LATERAL (
     SELECT
@@ -45,6 +47,7 @@ CROSS JOIN LATERAL (
                 ranked.of_driver > 1,
                 ranked.is_valid DESC NULLS LAST,
                 ranked.lap_time_ms,
+                ranked.coverage DESC NULLS LAST,
                 ranked.car_index
         ) AS place
     FROM (
@@ -54,7 +57,12 @@ CROSS JOIN LATERAL (
             traced.is_traced,
             row_number() OVER (
                 PARTITION BY lap.car_index
-                ORDER BY traced.is_traced DESC, lap.is_valid DESC NULLS LAST, lap.lap_time_ms, lap.lap_number
+                ORDER BY
+                    traced.is_traced DESC,
+                    lap.is_valid DESC NULLS LAST,
+                    lap.lap_time_ms,
+                    lap.coverage DESC NULLS LAST,
+                    lap.lap_number
             ) AS of_driver
         FROM mart.car
         JOIN core.lap USING (session_uid, rig, car_index)

@@ -14,7 +14,7 @@ CROSS JOIN LATERAL (
     FROM core.lap AS l
     WHERE
         l.session_uid = d.session_uid AND l.rig = d.rig AND l.car_index = d.car_index
-        AND l.position IS NOT NULL AND l.lap_time_ms IS NOT NULL
+        AND l.position IS NOT NULL
     UNION ALL
     SELECT 0, max(r.grid_position)::integer
     FROM core.result AS r
@@ -23,4 +23,4 @@ CROSS JOIN LATERAL (
 ) AS places (lap_number, position);
 
 COMMENT ON VIEW mart.position_by_lap IS
-    'The place of each car at the end of each completed lap; lap 0 is its place on the grid.';
+    'The place of each car at the end of each lap, so far in the running one; lap 0 is its place on the grid.';

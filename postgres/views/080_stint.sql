@@ -1,7 +1,6 @@
 -- stint_label ("2 Medium") names a stint and its tyre at once: drawn as a stack, the stints of a car keep their
 -- order and each its tyre's colour. driver_place (" 3  HAMILTON") sorts as text by finishing order; without a
--- classification, by the place in the car's last lap. Pace leaves out what says nothing about the tyre: the first
--- lap, laps through the pits and invalid ones.
+-- classification, by the place in the car's last lap. Pace is that of valid flying laps (see mart.lap).
 CREATE OR REPLACE VIEW mart.stint AS
 SELECT
     d.session_uid,
@@ -54,7 +53,7 @@ CROSS JOIN LATERAL (
     FROM core.lap AS l
     WHERE
         l.session_uid = d.session_uid AND l.rig = d.rig AND l.car_index = d.car_index
-        AND l.lap_number BETWEEN greatest(st.start_lap, 2) AND span.end_lap
+        AND l.lap_number BETWEEN st.start_lap AND span.end_lap AND (l.lap_number > 1 OR NOT d.is_race)
         AND l.is_valid AND NOT coalesce(l.is_pit_lap, false)
 ) AS pace
 LEFT JOIN ref.visual_compound AS vc USING (visual_compound_id)

@@ -11,14 +11,14 @@ SELECT
     l.lap_label,
     l.lap_time_s,
     choice.lap_choice,
-    CASE WHEN choice.is_pair THEN 0 ELSE l.lap_time_s END AS choice_order
+    CASE WHEN choice.is_pair THEN 0 ELSE coalesce(l.lap_time_s, 'infinity') END AS choice_order
 FROM mart.lap AS l
 CROSS JOIN LATERAL (
     SELECT l.lap_label, false
     UNION ALL
     SELECT 'Two fastest', true WHERE l.overlay_place <= 2
 ) AS choice (lap_choice, is_pair)
-WHERE l.coverage > 0 AND l.lap_time_ms IS NOT NULL;
+WHERE l.coverage > 0;
 
 COMMENT ON VIEW mart.lap_choice IS
     'The laps that can be laid over each other by the label one chooses: each by its own, the two fastest also as "Two fastest".';
