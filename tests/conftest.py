@@ -7,6 +7,7 @@ but Superset, which `superset_server` adds. A test that needs a server of its ow
 """
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:  # unit tests start without loading the servers
     from pitlane.stack.postgres import PostgresServer
     from pitlane.stack.stack import Stack
     from pitlane.stack.superset import SupersetServer
+
+# A test run that is told to end stops its servers as if by Ctrl-C.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 Ensure = Callable[[str], None]
 
