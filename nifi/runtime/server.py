@@ -51,6 +51,8 @@ class NifiServer(Server):
             str(jdks.jdk("NiFi").java),
             f"-Xms{min(512, self.heap_mb)}m",
             f"-Xmx{self.heap_mb}m",
+            # a heap this small on two cores: G1 would take 140 MB and its own threads for nothing
+            "-XX:+UseSerialGC",
             # JDK 24 and newer would warn of native access by parts of NiFi; a JDK 21 knows the option too
             "--enable-native-access=ALL-UNNAMED",
             f"-Dnifi.properties.file.path={self.folder / 'conf' / 'nifi.properties'}",
