@@ -2,7 +2,6 @@
 formats, and two real recordings against what an independent decoder reads in them."""
 
 import dataclasses
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,16 +13,12 @@ from psycopg.rows import dict_row
 
 from f1_packets import FORMATS
 from pitlane import capture, replay
-from pitlane.replay import Timed
 from pitlane.settings import PostgresSettings
-from pitlane.settlement import Arrived, Meter
 from pitlane.simulator import Race, RaceConfig
 from pitlane.stack.stack import Stack
+from tests.driving import drive
 from tests.peers import peer_decoder
 from tests.shared import RACE_2026, TIME_TRIAL, needs_shared
-
-SETTLE_S = 240
-"""A bound for a test that hangs, not a claim about speed."""
 
 Rows = list[dict[str, Any]]
 
@@ -32,17 +27,6 @@ Rows = list[dict[str, Any]]
 def reader(stack: Stack) -> Iterator[psycopg.Connection[dict[str, Any]]]:
     with psycopg.connect(stack.settings(PostgresSettings).conninfo("reader"), row_factory=dict_row) as connection:
         yield connection
-
-
-def drive(stack: Stack, datagrams: Iterable[Timed], speed: float) -> tuple[replay.Sent, Arrived]:
-    """Sends, and waits until everything is where it belongs."""
-    with Meter(stack) as meter:
-        sent = replay.send(datagrams, port=stack.ports.udp, speed=speed)
-        deadline = time.monotonic() + SETTLE_S
-        while (arrived := meter.read()).missing(sent.datagrams):
-            assert time.monotonic() < deadline, arrived.missing(sent.datagrams)
-            time.sleep(0.5)
-    return sent, arrived
 
 
 def signed(session_uid: int) -> int:
