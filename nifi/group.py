@@ -36,14 +36,18 @@ def connect(settings: NifiSettings) -> str:
             _log_in(settings)
         version: str = nipyapi.nifi.FlowApi().get_about_info().about.version
     except (HTTPError, OSError, ApiException) as error:
-        raise Unreachable(f"no NiFi answers at {url}", "pitlane up starts one, PITLANE_NIFI_URL names another") from error
+        raise Unreachable(
+            f"no NiFi answers at {url}", "pitlane up starts one, PITLANE_NIFI_URL names another"
+        ) from error
     return version
 
 
 def _log_in(settings: NifiSettings) -> None:
     """Asks for a token, which goes with all later calls."""
     if urlsplit(settings.nifi_url).scheme != "https":
-        raise LoginRefused(f"{settings.nifi_url} takes no log-in", "a log-in needs https, or unset PITLANE_NIFI_USERNAME")
+        raise LoginRefused(
+            f"{settings.nifi_url} takes no log-in", "a log-in needs https, or unset PITLANE_NIFI_USERNAME"
+        )
     password = settings.nifi_password.get_secret_value()
     try:
         token = nipyapi.nifi.AccessApi().create_access_token(username=settings.nifi_username, password=password)

@@ -78,7 +78,7 @@ def post(settings: NifiSettings, blocks: list[FlowFile]) -> int:
         return error.code
 
 
-def records(settings: NifiSettings, topic: str, wanted: set[str], timeout_s: float = 60) -> dict[str, ConsumerRecord]:
+def records(settings: NifiSettings, topic: str, wanted: set[str], timeout_s: float = 120) -> dict[str, ConsumerRecord]:
     """block.id → record for the blocks in `wanted`, as soon as all are in the topic, or what is there at the timeout."""
     consumer = KafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap, auto_offset_reset="earliest", enable_auto_commit=False
@@ -218,7 +218,9 @@ def test_a_stopped_flow_starts_again(deployed: NifiSettings) -> None:
     assert status(deployed)["running"] == 4
 
 
-def test_without_kafka_nifi_fills_answers_503_and_loses_nothing(deployed: NifiSettings, own: Stack) -> None:
+def test_without_kafka_nifi_fills_answers_503_and_loses_nothing_even_when_killed(
+    deployed: NifiSettings, own: Stack
+) -> None:
     own.kafka.stop()
     accepted: set[str] = set()
     code = 200
@@ -232,7 +234,12 @@ def test_without_kafka_nifi_fills_answers_503_and_loses_nothing(deployed: NifiSe
     full = status(deployed)["queues"]
     assert {queue["name"] for queue in full if queue["percent"] >= 100} == {"blocks", "lap_data"}
 
+    process = own.nifi.process()
+    assert process is not None
+    process.kill()
+    own.nifi.stop()  # what a killed server leaves to clean up
     own.kafka.start()
+    own.nifi.start()  # NiFi starts its flow again by itself
     found = records(deployed, topics.topic("lap_data"), accepted)
     assert found.keys() == accepted
     assert post(deployed, [block(2)]) == 200
