@@ -8,6 +8,7 @@ import os
 from functools import cached_property
 from pathlib import Path
 
+from psycopg.conninfo import make_conninfo
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -40,9 +41,13 @@ class PostgresSettings(Settings):
     def conninfo(self, role: str) -> str:
         """libpq connection string of role `owner`, `gateway`, `spark` or `reader`."""
         password: SecretStr = getattr(self, f"postgres_{role}_password")
-        return (
-            f"host={self.postgres_host} port={self.postgres_port} dbname={self.postgres_database} "
-            f"user=pitlane_{role} password={password.get_secret_value()} application_name=pitlane_{role}"
+        return make_conninfo(
+            host=self.postgres_host,
+            port=self.postgres_port,
+            dbname=self.postgres_database,
+            user=f"pitlane_{role}",
+            password=password.get_secret_value(),
+            application_name=f"pitlane_{role}",
         )
 
 

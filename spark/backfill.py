@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import orjson
 from kafka import KafkaConsumer, TopicPartition
+from pyspark.sql import SparkSession
 
 from pitlane.settings import SparkSettings
 from pitlane.topics import fact_topics
@@ -34,16 +35,25 @@ class Chunk(NamedTuple):
         return sum(self.last.values()) - sum(self.first.values())
 
 
-def run(settings: SparkSettings, report: Callable[[int, int], None] = lambda done, all_: None) -> int:
-    """Writes the facts of all records that are in Kafka now; returns their number.
+Report = Callable[[int, int], None]
+"""Is told the number of blocks done and of all, after each chunk."""
 
-    `report` is told the number of blocks done and of all, after each chunk.
-    """
+
+def run(settings: SparkSettings, report: Report) -> int:
+    """Writes the facts of all records that are in Kafka now; returns their number."""
+    spark = session(settings, "pitlane-batch")
+    try:
+        return write(spark, settings, report)
+    finally:
+        spark.stop()
+
+
+def write(spark: SparkSession, settings: SparkSettings, report: Report) -> int:
+    """`run` on a session that is there."""
     run_id = f"batch-{uuid.uuid4()}"
     with KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap) as consumer:
         found = list(chunks(consumer, fact_topics(settings.topic_prefix), settings.spark_max_blocks_per_batch))
     total, done = sum(chunk.blocks for chunk in found), 0
-    spark = session(settings, "pitlane-batch")
     sink = Sink(settings.conninfo("spark"))
     try:
         for number, chunk in enumerate(found):
@@ -61,7 +71,6 @@ def run(settings: SparkSettings, report: Callable[[int, int], None] = lambda don
     finally:
         sink.forget(run_id)
         sink.close()
-        spark.stop()
     return total
 
 

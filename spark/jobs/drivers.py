@@ -31,16 +31,16 @@ def participants(packets: Samples, sessions: Sessions) -> pa.Table:
             **sessions.key(session),
             "car_index": car,
             "name": np.array([text(name) for name in driver["name"].tolist()], object),
-            "driver_id": driver["driver_id"],
-            "team_id": driver["team_id"],
+            "driver_id": _id(driver["driver_id"]),
+            "team_id": _id(driver["team_id"]),
             "race_number": driver["race_number"],
-            "nationality_id": driver["nationality"],
+            "nationality_id": _known(driver["nationality"]),
             "is_ai": driver["ai_controlled"] == 1,
             "is_player": is_player[row, car],
             "is_telemetry_public": driver["your_telemetry"] == 1,
             "was_restricted": was_restricted[session, car],
-            "platform_id": driver["platform"],
-            "network_id": driver["network_id"],
+            "platform_id": _id(driver["platform"]),
+            "network_id": _id(driver["network_id"]),
             "overall_frame": packets.order[row],
         }
     )
@@ -72,6 +72,11 @@ def results(packets: Samples, sessions: Sessions) -> pa.Table:
             "overall_frame": packets.order[stands][row],
         }
     )
+
+
+def _id(values: np.ndarray) -> np.ma.MaskedArray:
+    """The greatest number that fits means "none": 255, and 65535 where ids have two bytes since 2026."""
+    return np.ma.MaskedArray(values, values == np.iinfo(values.dtype).max)
 
 
 def _known(values: np.ndarray) -> np.ma.MaskedArray:

@@ -288,10 +288,8 @@ def upgrade() -> None:
             comment="place of the car in the packets' arrays, 0-based",
         ),
         sa.Column("name", sa.Text(), nullable=False, comment="as the game shows it; not unique, never a key"),
-        sa.Column(
-            "driver_id", sa.Integer(), nullable=True, comment="ref.driver; 255, and 65535 from 2026, for a human"
-        ),
-        sa.Column("team_id", sa.Integer(), nullable=True, comment="ref.team, with game_year"),
+        sa.Column("driver_id", sa.Integer(), nullable=True, comment="ref.driver; NULL for a human"),
+        sa.Column("team_id", sa.Integer(), nullable=True, comment="ref.team, with game_year; NULL without a team"),
         sa.Column("race_number", sa.SmallInteger(), nullable=True),
         sa.Column("nationality_id", sa.SmallInteger(), nullable=True, comment="ref.nationality"),
         sa.Column("is_ai", sa.Boolean(), nullable=False),
@@ -307,7 +305,7 @@ def upgrade() -> None:
             "platform_id",
             sa.SmallInteger(),
             nullable=True,
-            comment="1 Steam, 3 PlayStation, 4 Xbox, 6 Origin, 255 unknown",
+            comment="1 Steam, 3 PlayStation, 4 Xbox, 6 Origin; NULL = unknown",
         ),
         sa.Column("network_id", sa.Integer(), nullable=True, comment="of the player in a network game"),
         sa.Column("overall_frame", sa.BigInteger(), nullable=False, comment="order of the sample that this row shows"),

@@ -1,0 +1,167 @@
+"""The sink on a real Postgres: any order, any cuts and any duplicates end in the same tables."""
+
+import random
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pitlane import capture
+from pitlane.settings import SupersetSettings
+from pitlane.stack.postgres import PostgresServer
+from spark import statements
+from spark.jobs.blocks import Block
+from spark.jobs.micro_batch import reduce
+from spark.sink import Counts, Sink
+from tests.blocks import Timed, blocks
+from tests.integration.history import Content, content, empty, fresh_database
+from tests.shared import RACE_2026, needs_shared
+from tests.unit.test_history_facts import SIGNED_UID, lap_data, motion, participants, session_history, status, telemetry
+
+
+@pytest.fixture(scope="module")
+def own(postgres_server: PostgresServer, database: SupersetSettings) -> Iterator[SupersetSettings]:
+    with fresh_database(postgres_server, database) as own_settings:
+        yield own_settings
+
+
+@pytest.fixture
+def sink(own: SupersetSettings) -> Iterator[Sink]:
+    empty(own)
+    sink = Sink(own.conninfo("spark"))
+    yield sink
+    sink.close()
+
+
+def write(sink: Sink, batch_id: int, found: list[Block], query_id: str = "query") -> bool:
+    """As spark.tasks does, without Spark."""
+    result = reduce([*sink.waiting(query_id), *found], query_id)
+    counts = Counts(len(found), result.datagrams, result.rejected_blocks, {})
+    return sink.write(query_id, batch_id, result.tables, counts)
+
+
+def write_all(sink: Sink, batches: list[list[Block]]) -> None:
+    for batch_id, batch in enumerate(batches):
+        assert write(sink, batch_id, batch)
+
+
+def timed(*datagrams: bytes) -> list[Block]:
+    return blocks([(1_750_000_000_000_000_000, raw) for raw in datagrams])
+
+
+def race(path: Path = RACE_2026) -> list[Timed]:
+    return [(d.arrival_ns, d.payload) for d in capture.read(path)][:3500]
+
+
+@pytest.fixture(scope="module")
+def in_one(own: SupersetSettings) -> Content:
+    """The race as one batch in the order of its arrival."""
+    empty(own)
+    with_all = Sink(own.conninfo("spark"))
+    write_all(with_all, [blocks(race())])
+    with_all.close()
+    found = content(own)
+    assert len(found["lap_trace"]) > 1000
+    return found
+
+
+@needs_shared
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(), cuts=st.lists(st.floats(0, 1), max_size=12), duplicates=st.floats(0, 0.3))
+def test_any_order_cuts_and_duplicates_end_in_the_same_tables(
+    own: SupersetSettings, in_one: Content, seed: int, cuts: list[float], duplicates: float
+) -> None:
+    """Packets overtake each other by up to half a second, as topics read unevenly let them."""
+    chance = random.Random(seed)
+    datagrams = race()
+    datagrams += [d for d in datagrams if chance.random() < duplicates]
+    first_arrival = min(at for at, _ in datagrams)
+    shuffled = [raw for _, raw in sorted((at + chance.random() * 5e8, (at, raw)) for at, raw in datagrams)]
+    ends = sorted(int(cut * len(shuffled)) for cut in cuts)
+    batches = [shuffled[a:b] for a, b in zip([0, *ends], [*ends, None], strict=True)]
+    assert first_arrival == race()[0][0]
+
+    empty(own)
+    sink = Sink(own.conninfo("spark"))
+    try:
+        write_all(sink, [blocks(batch) for batch in batches])
+        assert content(own) == in_one
+        assert not write(sink, 0, blocks(batches[0])), "the batch is there already"
+        write(sink, len(batches), blocks(race()))
+        assert content(own) == in_one, "a replay changes nothing"
+    finally:
+        sink.close()
+
+
+def test_a_batch_that_fails_leaves_nothing(sink: Sink, own: SupersetSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = timed(lap_data(700), telemetry(700), status(700), motion(700))
+    with monkeypatch.context() as broken:
+        broken.setattr(statements, "CLOSE", "SELECT 1 / 0 + %s + %s + %s + %s + %s + %s + %s")
+        with pytest.raises(psycopg.Error):
+            write(sink, 0, whole)
+    assert not any(content(own).values())
+    assert write(sink, 0, whole)
+    assert len(content(own)["lap_trace"]) == 1
+
+
+def test_a_lost_connection_is_made_anew(sink: Sink, own: SupersetSettings, postgres_server: PostgresServer) -> None:
+    assert write(sink, 0, timed(lap_data(700)))
+    with psycopg.connect(postgres_server.conninfo(), autocommit=True) as superuser:
+        superuser.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [own.postgres_database]
+        )
+    result = reduce(timed(lap_data(701)), "query")
+    assert sink.write("query", 1, result.tables, Counts(1, 1, 0, {}))
+
+
+@pytest.mark.parametrize("participants_first", [True, False])
+def test_hidden_values_are_null_whenever_the_setting_is_heard(
+    sink: Sink, own: SupersetSettings, participants_first: bool
+) -> None:
+    hidden = bytearray(status(700, car=1, fuel=0.0))
+    at = 29 + 55
+    struct.pack_into("<fBfff", hidden, at + 37, 0, 0, 0, 0, 0)
+    batches = [
+        timed(participants(650, {1: 0})),
+        timed(lap_data(700, car=1), telemetry(700, car=1), bytes(hidden), motion(700, car=1)),
+    ]
+    write_all(sink, batches if participants_first else batches[::-1])
+    with psycopg.connect(own.conninfo("reader")) as reader:
+        columns = "fuel_in_tank_kg, ers_store_j, ers_deploy_mode, ers_deployed_j, ers_harvested_j, speed_kmh"
+        trace = reader.execute(f"SELECT {columns} FROM core.lap_trace".encode()).fetchall()
+        columns = "fuel_start_kg, fuel_end_kg, fuel_used_kg, ers_deployed_j, ers_harvested_j, tyre_age_laps"
+        lap = reader.execute(f"SELECT {columns} FROM core.lap".encode()).fetchall()
+    assert trace == [(None, None, None, None, None, 287)]
+    assert lap == [(None, None, None, None, None, 4)]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_what_a_flashback_undid_vanishes(sink: Sink, own: SupersetSettings, late: bool) -> None:
+    in_lap_3 = [make(700) for make in (telemetry, status, motion)] + [lap_data(700, lap=3)]
+    times = (90_000, 30_000, 0, 30_000, 0, 30_000, 0, 15)
+    before = session_history(705, [times, times, (0, 0, 0, 0, 0, 0, 0, 15)], [(2, 17, 16), (255, 18, 17)])
+    after = session_history(900, [times, (0, 0, 0, 0, 0, 0, 0, 15)], [(255, 17, 16)])
+    batches = [timed(*in_lap_3, before), timed(after, lap_data(900, lap=2))]
+    write_all(sink, batches[::-1] if late else batches)
+    with psycopg.connect(own.conninfo("reader")) as reader:
+        laps = reader.execute("SELECT lap_number, lap_time_ms, overall_frame FROM core.lap ORDER BY 1").fetchall()
+        stints = reader.execute("SELECT stint_number, end_lap FROM core.stint").fetchall()
+        trace = reader.execute("SELECT lap_number FROM core.lap_trace").fetchall()
+    assert laps == [(1, 90_000, None), (2, None, 900)]
+    assert stints == [(1, None)]
+    assert trace == [(2,)]
+
+
+def test_coverage_comes_with_a_late_session_row(sink: Sink, own: SupersetSettings) -> None:
+    assert write(sink, 0, timed(lap_data(700, distance=5.0), lap_data(701, distance=15.0)))
+    with psycopg.connect(own.conninfo("gateway"), autocommit=True) as gateway:
+        columns = "session_uid, rig, packet_format, game_year, track_length_m, started_at, last_seen_at, overall_frame"
+        values = "(%s, 'rig', 2025, 25, 76, now(), now(), 1)"
+        gateway.execute(f"INSERT INTO core.session ({columns}) VALUES {values}".encode(), [SIGNED_UID])
+    assert write(sink, 1, timed(lap_data(702, distance=25.0)))
+    with psycopg.connect(own.conninfo("reader")) as reader:
+        assert reader.execute("SELECT coverage FROM core.lap").fetchall() == [(0.375,)]  # 3 of 8 bins
