@@ -86,7 +86,7 @@ def send(source: Source, port: int, sessions: set[int], console: Console) -> int
     """Sends at the pace of the source, faster where it is long; collects the session UIDs. Returns the count."""
     speed = max(1.0, source.seconds / SHOW_S)
     pace = f"{speed:.1f} times as fast as it was" if speed > 1 else "in real time"
-    console.print(f"[bold]Sending[/] {source.title}, {pace}")
+    console.print(f"[bold]Sending[/] {source.title}, {pace}", soft_wrap=True)
     datagrams = _noting(source.datagrams, sessions)
     return cli_capture.send(datagrams, source.seconds, "UDP", "127.0.0.1", port, speed).datagrams
 
