@@ -206,7 +206,10 @@ FROM (
         k.session_uid, k.rig, k.car_index, k.lap_number,
         bool_or(t.pit_status > 0) AS is_pit_lap,
         max(t.top_speed_kmh) AS top_speed_kmh,
-        least(1, count(t.distance_bin) / ceil(nullif(max(s.track_length_m), 0) / 10.0))::real AS coverage
+        CASE
+            WHEN count(t.distance_bin) > 0 AND max(s.track_length_m) > 0
+            THEN least(1, count(t.distance_bin) / ceil(max(s.track_length_m) / 10.0))::real
+        END AS coverage
     FROM (SELECT DISTINCT session_uid, rig, car_index, lap_number FROM touched_lap) AS k
     LEFT JOIN core.lap_trace AS t USING (session_uid, rig, car_index, lap_number)
     LEFT JOIN core.session AS s USING (session_uid, rig)

@@ -19,7 +19,7 @@ import orjson
 import structlog
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.streaming import StreamingQuery
+from pyspark.sql.streaming.query import StreamingQuery
 
 from pitlane.settings import SparkSettings
 from pitlane.topics import fact_topics

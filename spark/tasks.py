@@ -7,6 +7,8 @@ import orjson
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
+from f1_packets import PACKETS
+from f1_packets.block import entry_bytes
 from spark.facts import FACTS, PENDING
 from spark.jobs.blocks import Block
 from spark.jobs.micro_batch import reduce
@@ -37,7 +39,7 @@ def process(records: DataFrame, query_id: str, batch_id: int, sink: Sink, shards
     return sink.write(query_id, batch_id, tables, counts)
 
 
-def _task(query_id: str) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _task(query_id: str) -> Callable[[Iterable[pa.RecordBatch]], Iterable[pa.RecordBatch]]:
     return partial(reduce_shard, query_id)
 
 
@@ -45,12 +47,14 @@ def reduce_shard(query_id: str, batches: Iterable[pa.RecordBatch]) -> Iterator[p
     """All blocks of one task to few rows (REDUCED); runs in a Python worker."""
     blocks: list[Block] = []
     offsets: dict[str, dict[str, list[int]]] = {}
-    waited = 0
+    waited = waited_datagrams = 0  # counted with the batch that read them
     for batch in batches:
         for row in batch.to_pylist():
-            blocks.append(Block(row["packet_format"], row["packet_id"], row["shard"], row["content"] or b""))
+            block = Block(row["packet_format"], row["packet_id"], row["shard"], row["content"] or b"")
+            blocks.append(block)
             if row["topic"] is None:
                 waited += 1
+                waited_datagrams += len(block.content) // entry_bytes(PACKETS[block[:2]].size)
                 continue
             shard = offsets.setdefault(row["topic"], {}).setdefault(str(row["shard"]), [row["offset"], 0])
             shard[0] = min(shard[0], row["offset"])
@@ -60,7 +64,7 @@ def reduce_shard(query_id: str, batches: Iterable[pa.RecordBatch]) -> Iterator[p
     result = reduce(blocks, query_id)
     counts = {
         "blocks": len(blocks) - waited,
-        "datagrams": result.datagrams,
+        "datagrams": result.datagrams - waited_datagrams,
         "rejected_blocks": result.rejected_blocks,
         "offsets": offsets,
     }

@@ -42,9 +42,9 @@ def reduce(blocks: Iterable[Block], query_id: str) -> Reduced:
     for rows in frames.join(decoded):
         for name, compute in _BY_CARS.items():
             parts[name].append(compute(rows, decoded.sessions))
-    for name, (packet_name, compute) in _BY_PACKET.items():
+    for name, (packet_name, read) in _BY_PACKET.items():
         for samples in decoded.of(packet_name):
-            parts[name].append(compute(samples, decoded.sessions))
+            parts[name].append(read(samples, decoded.sessions))
     tables = {name: pa.concat_tables(found) for name, found in parts.items() if found}
     tables[PENDING.name] = pending.still_waiting(decoded, query_id)
     return Reduced(

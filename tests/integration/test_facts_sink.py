@@ -157,11 +157,16 @@ def test_what_a_flashback_undid_vanishes(sink: Sink, own: SupersetSettings, late
 
 
 def test_coverage_comes_with_a_late_session_row(sink: Sink, own: SupersetSettings) -> None:
-    assert write(sink, 0, timed(lap_data(700, distance=5.0), lap_data(701, distance=15.0)))
+    def coverage() -> list[tuple[int, float | None]]:
+        with psycopg.connect(own.conninfo("reader")) as reader:
+            return reader.execute("SELECT lap_number, coverage FROM core.lap ORDER BY 1").fetchall()
+
+    bins = [lap_data(700 + i, distance=5.0 + 10 * i) for i in range(3)]
+    assert write(sink, 0, timed(*bins))
+    assert coverage() == [(2, None)]
     with psycopg.connect(own.conninfo("gateway"), autocommit=True) as gateway:
         columns = "session_uid, rig, packet_format, game_year, track_length_m, started_at, last_seen_at, overall_frame"
         values = "(%s, 'rig', 2025, 25, 76, now(), now(), 1)"
         gateway.execute(f"INSERT INTO core.session ({columns}) VALUES {values}".encode(), [SIGNED_UID])
-    assert write(sink, 1, timed(lap_data(702, distance=25.0)))
-    with psycopg.connect(own.conninfo("reader")) as reader:
-        assert reader.execute("SELECT coverage FROM core.lap").fetchall() == [(0.375,)]  # 3 of 8 bins
+    assert write(sink, 1, timed(lap_data(710, lap=3, distance=5.0)))
+    assert coverage() == [(2, 0.375), (3, 0.125)]  # of 8 bins

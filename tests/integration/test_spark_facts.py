@@ -1,0 +1,210 @@
+"""Kafka → Spark → Postgres with real servers: the stream, the stream again, and the batch give the same tables."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import psycopg
+import pytest
+from kafka import KafkaProducer
+from pyspark.sql import SparkSession
+
+from f1_packets import PACKET_NAMES
+from pitlane import capture
+from pitlane.settings import SparkSettings, SupersetSettings
+from pitlane.stack import jdks, spark
+from pitlane.stack.broker import Broker
+from pitlane.stack.postgres import PostgresServer
+from pitlane.stack.stack import TOOLS
+from pitlane.topics import topic
+from spark import backfill, stream
+from spark.jobs.blocks import Block
+from spark.runtime import session
+from spark.sink import Sink
+from tests.blocks import blocks
+from tests.integration.history import Content, content, empty, fresh_database
+from tests.peers import peer_decoder
+from tests.shared import TIME_TRIAL, needs_shared
+
+pytestmark = [needs_shared, pytest.mark.timeout(600)]
+
+PREFIX = "facts"
+SHARDS = 2
+RIGS = ("rig", "second rig")
+
+
+def send(broker: Broker, found: list[Block], shard: int) -> None:
+    producer = KafkaProducer(bootstrap_servers=broker.address, acks="all")
+    for block in found:
+        headers = {"packet.format": block.packet_format, "packet.id": block.packet_id, "shard": shard}
+        producer.send(
+            topic(PACKET_NAMES[block.packet_id], PREFIX),
+            value=block.content,
+            partition=shard,
+            headers=[(name, str(value).encode()) for name, value in headers.items()],
+        )
+    producer.flush()
+    producer.close()
+
+
+@pytest.fixture(scope="module")
+def recorded(broker: Broker) -> list[bytes]:
+    """The time trial's datagrams, which lie in Kafka as blocks of two rigs, each in its shard; and one bad record."""
+    broker.create_topics(SHARDS, PREFIX)
+    datagrams = [(d.arrival_ns, d.payload) for d in capture.read(TIME_TRIAL)]
+    for shard, rig in enumerate(RIGS):
+        send(broker, blocks(datagrams, rig=rig, interval_ms=1000), shard)
+    send(broker, [Block(2025, 2, 0, b"no block")], 0)
+    return [raw for _, raw in datagrams]
+
+
+@pytest.fixture(scope="module")
+def facts_settings(
+    postgres_server: PostgresServer,
+    database: SupersetSettings,
+    broker: Broker,
+    recorded: list[bytes],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[SparkSettings]:
+    with fresh_database(postgres_server, database) as own:
+        yield SparkSettings(
+            _env_file=None,  # type: ignore[call-arg]
+            **own.model_dump(include=set(SparkSettings.model_fields) & set(SupersetSettings.model_fields)),
+            kafka_bootstrap=broker.address,
+            topic_prefix=PREFIX,
+            shards=SHARDS,
+            spark_jars=spark.install(TOOLS),
+            spark_checkpoint=tmp_path_factory.mktemp("spark") / "checkpoint",
+            spark_trigger_s=0.5,
+            spark_max_blocks_per_batch=1500,  # several micro-batches
+        )
+
+
+@pytest.fixture(scope="module")
+def spark_session(facts_settings: SparkSettings) -> Iterator[SparkSession]:
+    before = dict(os.environ)
+    os.environ.update(jdks.jdk("Spark").environment(), SPARK_LOCAL_IP="127.0.0.1")
+    spark_session = session(facts_settings, "tests")
+    yield spark_session
+    spark_session.stop()
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def with_checkpoint(settings: SparkSettings, name: str) -> SparkSettings:
+    return settings.model_copy(update={"spark_checkpoint": settings.spark_checkpoint.parent / name / "checkpoint"})
+
+
+def stream_all(spark_session: SparkSession, settings: SparkSettings) -> None:
+    sink = Sink(settings.conninfo("spark"))
+    query = stream.start(spark_session, settings, sink)
+    try:
+        query.processAllAvailable()
+    finally:
+        query.stop()
+        sink.close()
+
+
+def ledger(settings: SparkSettings) -> dict[str, Any]:
+    query = "SELECT count(*), sum(datagrams), sum(rejected_blocks), count(DISTINCT query_id) FROM core.ledger"
+    with psycopg.connect(settings.conninfo("reader")) as reader:
+        row = reader.execute(query).fetchone()
+    assert row is not None
+    return dict(zip(("batches", "datagrams", "rejected", "queries"), row, strict=True))
+
+
+@pytest.fixture(scope="module")
+def streamed(spark_session: SparkSession, facts_settings: SparkSettings) -> Content:
+    stream_all(spark_session, facts_settings)
+    return content(facts_settings)
+
+
+def test_laps_are_those_of_an_independent_decoder(streamed: Content, recorded: list[bytes]) -> None:
+    newest = {}
+    for raw in recorded:
+        if raw[6] == 11:
+            history = peer_decoder(2025).resolve(raw)
+            newest[history.car_idx] = history
+    expected = {
+        (rig, car, i + 1): lap.lap_time_in_ms or None
+        for rig in RIGS
+        for car, history in newest.items()
+        for i, lap in enumerate(list(history.lap_history_data)[: history.num_laps])
+    }
+    assert {(row[1], row[2], row[3]): row[4] for row in streamed["lap"]} == expected
+    assert any(expected.values())
+
+
+def test_every_datagram_is_in_the_ledger(
+    streamed: Content, facts_settings: SparkSettings, recorded: list[bytes]
+) -> None:
+    found = ledger(facts_settings)
+    assert found["datagrams"] == len(RIGS) * sum(raw[6] != 1 for raw in recorded)
+    assert found["rejected"] == 1
+    assert found["batches"] > 2, "the recording must be cut for this test to say anything"
+
+
+def test_a_batch_that_comes_again_changes_nothing(
+    spark_session: SparkSession, facts_settings: SparkSettings, streamed: Content
+) -> None:
+    """As after a crash between the commit in Postgres and the one in the checkpoint."""
+    before = ledger(facts_settings)
+    commits = sorted((facts_settings.spark_checkpoint / "commits").glob("[0-9]*"), key=lambda path: int(path.name))
+    commits[-1].unlink()
+    (commits[-1].parent / f".{commits[-1].name}.crc").unlink()
+    stream_all(spark_session, facts_settings)
+    assert content(facts_settings) == streamed
+    assert ledger(facts_settings) == before
+
+
+def test_another_stream_over_the_same_records_changes_nothing(
+    spark_session: SparkSession, facts_settings: SparkSettings, streamed: Content
+) -> None:
+    stream_all(spark_session, with_checkpoint(facts_settings, "again"))
+    assert content(facts_settings) == streamed
+    assert ledger(facts_settings)["queries"] == 2
+
+
+def test_the_batch_gives_the_same_tables(
+    spark_session: SparkSession, facts_settings: SparkSettings, streamed: Content
+) -> None:
+    empty(facts_settings)
+    told: list[tuple[int, int]] = []
+    assert backfill.write(spark_session, facts_settings, lambda done, of: told.append((done, of))) > 400
+    assert content(facts_settings) == streamed
+    assert told[-1][0] == told[-1][1]
+    assert ledger(facts_settings)["rejected"] == 1
+
+
+def test_the_application_starts_says_so_and_stops_when_told(
+    facts_settings: SparkSettings, streamed: Content, tmp_path: Path
+) -> None:
+    empty(facts_settings)
+    own = facts_settings.model_copy(update={"spark_checkpoint": tmp_path / "checkpoint"})
+    env_file = tmp_path / "env"
+    lines = {name: value.get_secret_value() if hasattr(value, "get_secret_value") else value for name, value in own}
+    env_file.write_text("".join(f"PITLANE_{name.upper()}={value}\n" for name, value in lines.items()))
+    environment = spark.environment(env_file, tmp_path)
+    with (tmp_path / "log").open("wb") as log:
+        application = subprocess.Popen(
+            [sys.executable, "-m", "spark.jobs.facts"], env=environment, stdout=log, stderr=log, cwd=tmp_path
+        )
+    try:
+        deadline = time.monotonic() + 180
+        while content(facts_settings) != streamed:
+            assert application.poll() is None, (tmp_path / "log").read_text()
+            assert time.monotonic() < deadline, (tmp_path / "log").read_text()
+            time.sleep(0.5)
+        assert orjson.loads((tmp_path / "progress.json").read_bytes())["state"] == "running"
+        application.send_signal(signal.SIGTERM)
+        assert application.wait(60) == 0
+        assert orjson.loads((tmp_path / "progress.json").read_bytes())["state"] == "stopped"
+    finally:
+        if application.poll() is None:
+            application.kill()
