@@ -81,7 +81,8 @@ class Race:
         """All events, from SSTA to SEND."""
         samples = self.samples
         between = announce(self.model, self.field, self.clock, samples["position"], samples["contested"])
-        return [mark(self.clock, "SSTA"), *between, mark(self.clock, "SEND")]
+        last = self.clock.frames[-1]  # a button may be let go after it
+        return [mark(self.clock, "SSTA"), *(e for e in between if e.frame <= last), mark(self.clock, "SEND")]
 
     def manifest(self) -> Manifest:
         """The truth about this race, for a test to hold against what came of its datagrams."""
