@@ -89,7 +89,8 @@ def _datagram(packet: Packet, entry: np.void) -> dict[str, Any]:
     datagram = entry["datagram"]
     stamp = {"arrival_ns": int(entry["arrival_ns"]), "rig": text(bytes(entry["rig"]))}
     if packet.id != EVENT:
-        return stamp | _plain(datagram)
+        fields: dict[str, Any] = _plain(datagram)
+        return stamp | fields
     # An event's details are a union, and what its code does not define is uninitialised memory.
     event = read_event(datagram.tobytes())
     return stamp | {"header": _plain(datagram["header"]), "code": event.code, "known": event.known, **event.members}
