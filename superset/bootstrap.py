@@ -12,10 +12,17 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 ASSETS = Path(__file__).parent / "assets"
 DATABASE = "databases/pitlane.yaml"
 ADMIN = "admin"
+SECRETS = (
+    "PITLANE_SUPERSET_SECRET_KEY",
+    "PITLANE_SUPERSET_DATABASE_PASSWORD",
+    "PITLANE_SUPERSET_ADMIN_PASSWORD",
+    "PITLANE_POSTGRES_READER_PASSWORD",
+)
 
 
 def main() -> None:
@@ -44,31 +51,25 @@ def main() -> None:
         say(f"{_import_assets(admin)} asset files imported")
 
 
-SECRETS = (
-    "PITLANE_SUPERSET_SECRET_KEY",
-    "PITLANE_SUPERSET_DATABASE_PASSWORD",
-    "PITLANE_SUPERSET_ADMIN_PASSWORD",
-    "PITLANE_POSTGRES_READER_PASSWORD",
-)
-
-
 def _upgrade_metadata() -> None:
-    import superset
     from flask_migrate import upgrade
+
+    import superset
 
     upgrade(directory=str(Path(superset.__file__).parent / "migrations"))
 
 
 def _sync_roles() -> None:
     """What `superset init` does."""
-    from superset import security_manager
     from superset.extensions import appbuilder
+
+    from superset import security_manager
 
     appbuilder.add_permissions(update_perms=True)
     security_manager.sync_role_definitions()
 
 
-def _set_admin(password: str):  # noqa: ANN202 (the class comes from Superset's environment)
+def _set_admin(password: str) -> Any:
     from superset import security_manager
 
     user = security_manager.find_user(ADMIN)
@@ -80,7 +81,7 @@ def _set_admin(password: str):  # noqa: ANN202 (the class comes from Superset's 
     return user
 
 
-def _import_assets(user) -> int:  # noqa: ANN001
+def _import_assets(user: Any) -> int:
     """Imports assets/**/*.yaml, overwriting. (`superset import-dashboards` would silently keep what exists.)"""
     from superset.commands.importers.v1.assets import ImportAssetsCommand
     from superset.utils.core import override_user

@@ -11,7 +11,7 @@ SELECT
     mart.clock(b.lap_ms) AS best_lap,
     b.lap_numbers[1] AS best_lap_number,
     coalesce(vc.name, 'Unknown') AS best_lap_compound,
-    (b.lap_ms - min(b.lap_ms) OVER (PARTITION BY s.session_uid)) / 1000.0::float8 AS delta_to_best_s,
+    (b.lap_ms - b.fastest_ms) / 1000.0::float8 AS delta_to_best_s,
     b.sector1_ms / 1000.0::float8 AS best_sector1_s,
     b.sector2_ms / 1000.0::float8 AS best_sector2_s,
     b.sector3_ms / 1000.0::float8 AS best_sector3_s,
@@ -26,6 +26,7 @@ CROSS JOIN LATERAL (
         car.team_id,
         count(l.lap_time_ms) AS laps,
         min(l.lap_time_ms) FILTER (WHERE l.is_valid) AS lap_ms,
+        min(min(l.lap_time_ms) FILTER (WHERE l.is_valid)) OVER () AS fastest_ms,  -- of the session's drivers
         array_agg(l.lap_number ORDER BY l.lap_time_ms, l.lap_number) FILTER (WHERE l.is_valid) AS lap_numbers,
         array_agg(l.visual_compound_id ORDER BY l.lap_time_ms, l.lap_number) FILTER (WHERE l.is_valid) AS compounds,
         min(l.sector1_ms) FILTER (WHERE l.sector1_valid) AS sector1_ms,

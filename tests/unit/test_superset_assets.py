@@ -96,7 +96,7 @@ def test_filters_ask_for_columns_that_exist_and_reach_their_charts() -> None:
 def test_the_connection_is_the_readers_and_holds_no_password() -> None:
     (database,) = DATABASES.values()
     assert database["sqlalchemy_uri"].startswith("postgresql+psycopg2://pitlane_reader:XXXXXXXXXX@")
-    assert not (database["allow_dml"] or database["allow_ctas"] or database["allow_cvas"])
+    assert not any(database[f"allow_{what}"] for what in ("dml", "ctas", "cvas"))
 
 
 def _listed(value: Any) -> list[str]:
