@@ -1,5 +1,6 @@
 """Kafka → Spark → Postgres with real servers: the stream, the stream again, and the batch give the same tables."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import orjson
 import psycopg
 import pytest
 from kafka import KafkaProducer
+from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 
 from f1_packets import PACKET_NAMES
@@ -158,6 +160,8 @@ def test_a_batch_that_comes_again_changes_nothing(
     commits = sorted((facts_settings.spark_checkpoint / "commits").glob("[0-9]*"), key=lambda path: int(path.name))
     commits[-1].unlink()
     (commits[-1].parent / f".{commits[-1].name}.crc").unlink()
+    with contextlib.suppress(StreamingQueryException):  # Spark 4.1.1 fails once here, see spark/stream.py
+        stream_all(spark_session, facts_settings)
     stream_all(spark_session, facts_settings)
     assert content(facts_settings) == streamed
     assert ledger(facts_settings) == before
