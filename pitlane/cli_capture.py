@@ -51,7 +51,7 @@ def simulate(
     if pcap:
         console.print(f"{capture.write(pcap, recorded(race.datagrams()))} datagrams written to {pcap}")
     else:
-        send(race.datagrams(), race.duration_s, f"{config.laps} laps, {config.cars} cars", host, port, speed)
+        show(send(race.datagrams(), race.duration_s, f"{config.laps} laps, {config.cars} cars", host, port, speed))
 
 
 def replay(
@@ -64,7 +64,7 @@ def replay(
     """Send a recording at the pace it was made."""
     path = recordings.sample(file) if file in recordings.SOURCES else Path(file)
     total_s = None if loop else replaying.duration(path)
-    send(replaying.recorded(path, rounds=0 if loop else 1), total_s, path.name, host, port, speed)
+    show(send(replaying.recorded(path, rounds=0 if loop else 1), total_s, path.name, host, port, speed))
 
 
 def samples() -> None:
@@ -85,19 +85,23 @@ def recorded(datagrams: Iterable[replaying.Timed]) -> Iterable[capture.Datagram]
 def send(
     datagrams: Iterable[replaying.Timed], total_s: float | None, title: str, host: str, port: int, speed: float
 ) -> replaying.Sent:
-    """Send with a progress bar, then say what went out; `total_s` None is for ever."""
+    """Send with a progress bar; `total_s` None is for ever."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, TextColumn("{task.fields[count]:,} datagrams"), console=console) as bar:
         task = bar.add_task(f"{title} → {host}:{port}", total=total_s, count=0)
 
-        def show(sent: replaying.Sent, offset_s: float) -> None:
+        def advance(sent: replaying.Sent, offset_s: float) -> None:
             bar.update(task, completed=offset_s, count=sent.datagrams)
 
-        sent = replaying.send(datagrams, host, port, speed, show)
+        sent = replaying.send(datagrams, host, port, speed, advance)
+    if sent.refused:
+        console.print(f"[yellow]Nothing listens on {host}:{port} (refused {sent.refused} times): is the gateway up?")
+    return sent
+
+
+def show(sent: replaying.Sent) -> None:
+    """Say what went out."""
     table = Table("packet", "datagrams", title=f"{sent.datagrams:,} datagrams, {sent.bytes / 1e6:.1f} MB")
     for name, count in sent.by_name.most_common():
         table.add_row(name, f"{count:,}")
     console.print(table)
-    if sent.refused:
-        console.print(f"[yellow]Nothing listens on {host}:{port} (refused {sent.refused} times): is the gateway up?")
-    return sent

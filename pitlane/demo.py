@@ -23,6 +23,8 @@ from pitlane.stack.stack import Stack
 
 SHOW_S = 60
 """What lasts longer is sent faster, so that it takes about a minute."""
+LAPS_SIMULATED = 8
+"""Enough for stints that differ."""
 SETTLE_S = 180
 """How long all parts may take to finish after the last datagram."""
 FACTS = ("session", "session_sample", "participant", "lap", "lap_trace", "stint", "event", "result")
@@ -76,7 +78,7 @@ def choose(capture: str) -> Source:
 
 def simulated() -> Source:
     """A race that nobody has seen before."""
-    config = RaceConfig(seed=secrets.randbelow(10**6))
+    config = RaceConfig(laps=LAPS_SIMULATED, seed=secrets.randbelow(10**6))
     race = Race(config)
     title = f"a simulated race: {config.laps} laps of {config.track.title()}, {config.cars} cars, seed {config.seed}"
     return Source(title, race.datagrams(), race.duration_s)
@@ -153,29 +155,38 @@ def _count(connection: psycopg.Connection[Any], name: str, uids: list[int]) -> i
     return int(row[0]) if row else 0
 
 
-WINNER = """
-SELECT car_index FROM core.result WHERE session_uid = %(uid)s AND position > 0 ORDER BY position LIMIT 1
-"""
-# A recording that ends before the flag: who was in front in the last lap that anybody began.
-LEADER = """
-SELECT car_index FROM core.lap WHERE session_uid = %(uid)s AND position > 0
-ORDER BY lap_number DESC, position LIMIT 1
+# The winner, if the recording holds a lap of theirs from line to line; else who has one (a ghost, in a time trial),
+# or who was in front in the last lap that anybody began.
+CAR = """
+SELECT l.car_index, r.position = 1 AND count(l.lap_time_ms) > 0 AS won
+FROM core.lap AS l LEFT JOIN core.result AS r USING (session_uid, rig, car_index)
+WHERE l.session_uid = %(uid)s
+GROUP BY l.rig, l.car_index, r.position
+ORDER BY count(l.lap_time_ms) = 0, r.position, max(l.lap_number) DESC,
+         (array_agg(l.position ORDER BY l.lap_number DESC))[1]
+LIMIT 1
 """
 LAPS = """
-SELECT DISTINCT ON (lap_number) session_label, driver_label, lap_number, lap_time, sector1_s, sector2_s, sector3_s,
-       is_valid, position, compound, fuel_used_kg, top_speed_kmh
-FROM mart.lap WHERE session_uid = %(uid)s AND car_index = %(car)s ORDER BY lap_number, rig
+SELECT DISTINCT ON (l.lap_number)
+    s.session_label, coalesce(c.driver_label, 'car ' || l.car_index), l.lap_number, mart.clock(l.lap_time_ms),
+    l.sector1_ms / 1000.0, l.sector2_ms / 1000.0, l.sector3_ms / 1000.0, l.is_valid, l.position, t.name,
+    l.fuel_used_kg, l.top_speed_kmh
+FROM core.lap AS l
+JOIN mart.session AS s USING (session_uid)
+LEFT JOIN mart.car AS c USING (session_uid, rig, car_index)
+LEFT JOIN ref.visual_compound AS t USING (visual_compound_id)
+WHERE l.session_uid = %(uid)s AND l.car_index = %(car)s
+ORDER BY l.lap_number, l.rig
 """
 
 
 def _show_winner(connection: psycopg.Connection[Any], uid: int, console: Console) -> None:
-    found = connection.execute(WINNER, {"uid": uid}).fetchone()
-    leader = found or connection.execute(LEADER, {"uid": uid}).fetchone()
-    laps = connection.execute(LAPS, {"uid": uid, "car": leader[0]}).fetchall() if leader else []
-    if not laps:
+    found = connection.execute(CAR, {"uid": uid}).fetchone()
+    laps = connection.execute(LAPS, {"uid": uid, "car": found[0]}).fetchall() if found else []
+    if not found or not laps:
         return
     session, driver = laps[0][:2]
-    title = f"{session}: laps of {driver}, {'the winner' if found else 'who led when it ended'}"
+    title = f"{session}: laps of {driver}{', the winner' if found[1] else ''}"
     names = ("lap", "time", "S1", "S2", "S3", "valid", "pos", "tyre", "fuel kg", "top km/h")
     table = Table(*names, title=title, title_justify="left", box=None, header_style="bold")
     for _, _, lap, lap_time, s1, s2, s3, valid, position, tyre, fuel_kg, top_kmh in laps:
