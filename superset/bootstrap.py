@@ -83,6 +83,7 @@ def _set_admin(password: str) -> Any:
 
 def _import_assets(user: Any) -> int:
     """Imports assets/**/*.yaml, overwriting. (`superset import-dashboards` would silently keep what exists.)"""
+    from superset.commands.exceptions import CommandInvalidError, ImportFailedError
     from superset.commands.importers.v1.assets import ImportAssetsCommand
     from superset.utils.core import override_user
 
@@ -90,7 +91,12 @@ def _import_assets(user: Any) -> int:
     contents[DATABASE] = contents[DATABASE].replace("127.0.0.1:20785/pitlane", _database_place())
     passwords = {DATABASE: os.environ["PITLANE_POSTGRES_READER_PASSWORD"]}
     with override_user(user):
-        ImportAssetsCommand(contents, passwords=passwords).run()
+        try:
+            ImportAssetsCommand(contents, passwords=passwords).run()
+        except CommandInvalidError as error:
+            sys.exit(f"the assets cannot be imported: {error.normalized_messages()}")
+        except ImportFailedError as error:  # "Import failed for an unknown reason": its cause knows, in many lines
+            sys.exit(f"the assets cannot be imported: {' '.join(str(error.__cause__).split())}")
     return len(contents)
 
 

@@ -1,5 +1,5 @@
 -- The best of a session is its fastest valid lap; only where no lap was valid, the fastest of all.
--- A flying lap can be compared with others: complete, no pit lane in it, and not the standing start of a race.
+-- Only flying laps can be compared with each other: complete, no pit lane in them, not the standing start of a race.
 -- overlay_place ranks the laps for being laid over each other: first the best lap of each driver, fastest first, then
 -- all others. Laps with a time and a trace of most of the track come first, then by how much of them was seen. So
 -- places 1 and 2 are the best laps of the two fastest drivers, and where only one drove, that driver's two best.
@@ -26,7 +26,12 @@ SELECT
     tc.name AS compound_made,
     l.tyre_age_laps,
     coalesce(l.is_pit_lap, false) AS is_pit_lap,
-    l.lap_time_ms IS NOT NULL AND NOT coalesce(l.is_pit_lap, false) AND (l.lap_number > 1 OR NOT s.is_race) AS is_flying_lap,
+    CASE
+        WHEN l.lap_time_ms IS NULL THEN 'Incomplete'
+        WHEN l.is_pit_lap THEN 'Pit'
+        WHEN l.lap_number = 1 AND s.is_race THEN 'Start'
+        ELSE 'Flying'
+    END AS lap_kind,
     l.fuel_start_kg,
     l.fuel_end_kg,
     l.fuel_used_kg,

@@ -134,7 +134,8 @@ def test_laps_count_once_and_know_the_best_valid_one(race: History) -> None:
     assert [lap["delta_to_best_s"] for lap in laps[:3]] == [14.75, 1.25, 0.0]
     assert laps[4]["delta_to_best_s"] == -0.25, "the invalid lap was faster"
     assert laps[2]["lap_label"] == "Player #7 · lap 3 · 1:20.250"
-    assert [lap["is_flying_lap"] for lap in laps] == [False, True, True, False, True, True, False, False]
+    kinds = ["Start", "Flying", "Flying", "Start", "Flying", "Flying", "Start", "Pit"]
+    assert [lap["lap_kind"] for lap in laps] == kinds
     assert laps[3]["compound"] == "Soft"
 
 

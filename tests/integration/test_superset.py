@@ -25,7 +25,7 @@ FLAGS = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 TITLES = {chart["slice_name"] for chart in CHARTS.values()}
-LAPS = 4
+LAPS = 6
 DRAWN_MS = 180_000
 """A bound for a page that hangs, on a machine that has other things to do."""
 
