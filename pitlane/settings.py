@@ -19,14 +19,20 @@ ENV_FILE = Path(os.environ.get("PITLANE_ENV_FILE", STACK_HOME / "env"))
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="PITLANE_", env_file=ENV_FILE, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="PITLANE_", env_file=ENV_FILE, extra="ignore", frozen=True, use_attribute_docstrings=True
+    )
 
 
-class KafkaSettings(Settings):
-    kafka_bootstrap: str = "127.0.0.1:20783"
-    topic_prefix: str = "f1"
+class ShardSettings(Settings):
     shards: int = 2
     """Partitions of each topic; a rig always lands in the same one."""
+
+
+class KafkaSettings(ShardSettings):
+    kafka_bootstrap: str = "127.0.0.1:20783"
+    """Brokers, comma-separated."""
+    topic_prefix: str = "f1"
 
 
 class PostgresSettings(Settings):
@@ -62,19 +68,24 @@ class NifiSettings(KafkaSettings):
     nifi_listen_path: str = "blocks"
 
 
-class GatewaySettings(PostgresSettings):
+class GatewaySettings(PostgresSettings, ShardSettings):
     udp_host: str = "127.0.0.1"
+    """0.0.0.0 for rigs and consoles elsewhere in the network."""
     udp_port: int = 20777
+    """Where the game sends to."""
     http_host: str = "127.0.0.1"
     http_port: int = 20780
+    """Live page, WebSocket and status."""
     nifi_blocks_url: str = "http://127.0.0.1:20782/blocks"
-    shards: int = 2
     block_interval_ms: int = 100
+    """How long datagrams are gathered into a block, unless it reaches block_bytes before."""
     block_bytes: int = 256 * 1024
     receive_buffer_bytes: int = 8 * 1024 * 1024
+    """Asked of the kernel; Linux gives at most net.core.rmem_max."""
     outbox_bytes: int = 256 * 1024 * 1024
     """What may wait for NiFi; beyond it the oldest blocks are dropped and counted."""
     live_rate_hz: float = 60
+    """Most frames a second that a viewer gets."""
     live_viewers: int = 200
     """WebSocket viewers at once."""
     http_hosts: list[str] = []
@@ -90,7 +101,9 @@ class GatewaySettings(PostgresSettings):
 
 class SparkSettings(KafkaSettings, PostgresSettings):
     spark_master: str = "local[2]"
+    """local[2], spark://HOST:PORT, yarn …"""
     spark_trigger_s: float = 2.0
+    """Seconds from one micro-batch to the next."""
     spark_jars: Path = HOME / "tools" / "spark-jars"
     spark_checkpoint: Path = STACK_HOME / "spark-checkpoint"
     spark_driver_memory: str = "1g"
