@@ -71,8 +71,9 @@ class Fact:
     def rows(self, values: Values) -> pa.Table:
         """An Arrow table from arrays by column name; a masked array's masked values are NULL.
 
-        What a column cannot hold (a number out of its range, NaN, infinity) is NULL too, and a row with NULL in a
-        column that must have a value is left out: garbage in a packet must never stop the stream.
+        What a column cannot hold (a number out of its range, NaN, infinity) is NULL too, and so is a float beyond half
+        its range, because Postgres fails where a difference of two overflows (core.lap.fuel_used_kg). A row with NULL
+        in a column that must have a value is left out: garbage in a packet must never stop the stream.
         """
         table = pa.table([_array(values[f.name], f.type) for f in self.schema], schema=self.schema)
         required = [c.name for c in self.columns if not c.nullable]
@@ -93,7 +94,7 @@ def _array(values: "np.ndarray | pa.Array", wanted: pa.DataType) -> pa.Array:
         hidden = hidden | (data < limits.min) | (data > limits.max)
         data = np.where(hidden, 0, data).astype(wanted.to_pandas_dtype())
     elif data.dtype.kind == "f":
-        hidden = hidden | ~np.isfinite(data)
+        hidden = hidden | ~(np.abs(data) <= np.finfo(data.dtype).max / 2)
         data = np.where(hidden, 0, data).astype(wanted.to_pandas_dtype())
     return pa.array(np.ascontiguousarray(data), type=wanted, mask=hidden)
 
