@@ -25,6 +25,7 @@ log = structlog.get_logger()
 
 RETRY_FOR_S = 120
 RETRY_EVERY_S = 1
+HINT = "look at the Postgres log, or run: pitlane doctor"
 WRITER_LOCK = 0x9171A4F
 """One writer at a time: a batch run beside the stream waits for it instead of meeting it in a deadlock."""
 
@@ -61,15 +62,19 @@ class Sink:
     def write(self, query_id: str, batch_id: int, tables: Mapping[str, pa.Table], counts: Counts) -> bool:
         """Writes a micro-batch; False if it was there already. `tables` as `micro_batch.reduce` names them.
 
-        Raises SinkUnavailable if Postgres stays away for RETRY_FOR_S.
+        Raises SinkUnavailable if Postgres stays away, or takes nothing (a full disk), for RETRY_FOR_S.
         """
+        deadline = time.monotonic() + RETRY_FOR_S
         while True:
             try:
                 with self._transaction() as connection:
                     return _write(connection, query_id, batch_id, tables, counts)
             except (psycopg.OperationalError, psycopg.errors.InternalError_) as error:
                 # The connection is gone; whether the commit was heard is told by the ledger in the next round.
+                if time.monotonic() > deadline:
+                    raise SinkUnavailable(f"Postgres does not take the batch: {str(error).strip()}", HINT) from error
                 log.warning("lost Postgres while writing", batch_id=batch_id, error=str(error).strip())
+                time.sleep(RETRY_EVERY_S)
 
     def forget(self, query_id: str) -> None:
         """Drops what still waits for a query that has ended for good."""
@@ -101,8 +106,7 @@ class Sink:
                 _prepare(self._connection)
             except psycopg.OperationalError as error:
                 if time.monotonic() > deadline:
-                    hint = "look at the Postgres log, or run: pitlane doctor"
-                    raise SinkUnavailable(f"Postgres does not answer: {str(error).strip()}", hint) from error
+                    raise SinkUnavailable(f"Postgres does not answer: {str(error).strip()}", HINT) from error
                 log.warning("waiting for Postgres", error=str(error).strip())
                 time.sleep(RETRY_EVERY_S)
             else:
