@@ -14,7 +14,7 @@ import pyarrow as pa
 from sqlalchemy import REAL, BigInteger, Boolean, Column, Double, Integer, LargeBinary, SmallInteger, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from postgres import tables
+from postgres import columns, tables
 
 ARROW: dict[type, pa.DataType] = {
     SmallInteger: pa.int16(),
@@ -26,7 +26,7 @@ ARROW: dict[type, pa.DataType] = {
     Text: pa.string(),
     JSONB: pa.string(),
     LargeBinary: pa.binary(),
-    type(tables.INSTANT): pa.timestamp("us", tz="UTC"),
+    type(columns.INSTANT): pa.timestamp("us", tz="UTC"),
 }
 
 Values = Mapping[str, "np.ndarray | pa.Array"]

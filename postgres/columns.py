@@ -1,0 +1,38 @@
+"""What the tables are made of: the metadata they all belong to, and the kinds of column they have."""
+
+from typing import Any
+
+from sqlalchemy import TIMESTAMP, BigInteger, Column, MetaData, SmallInteger, Text
+from sqlalchemy.types import TypeEngine
+
+ColumnType = TypeEngine[Any] | type[TypeEngine[Any]]
+
+metadata = MetaData(
+    naming_convention={"ck": "%(table_name)s_%(constraint_name)s", "pk": "%(table_name)s_pkey"},
+)
+INSTANT = TIMESTAMP(timezone=True)
+
+
+def key(name: str, type_: ColumnType, comment: str) -> Column[Any]:
+    return Column(name, type_, primary_key=True, autoincrement=False, nullable=False, comment=comment)
+
+
+def value(name: str, type_: ColumnType, comment: str, *, group: str = "") -> Column[Any]:
+    """A nullable column. Columns of one `group` come from the same sample and are replaced together."""
+    return Column(name, type_, comment=comment or None, info={"group": group})
+
+
+def always(name: str, type_: ColumnType, comment: str) -> Column[Any]:
+    """A column that the game or the writer always fills."""
+    return Column(name, type_, nullable=False, comment=comment or None)
+
+
+def session_key() -> tuple[Column[Any], Column[Any]]:
+    return (
+        key("session_uid", BigInteger, "the game's session UID, two's complement"),
+        key("rig", Text, "name of the rig that sent it"),
+    )
+
+
+def car_key() -> tuple[Column[Any], ...]:
+    return *session_key(), key("car_index", SmallInteger, "place of the car in the packets' arrays, 0-based")
