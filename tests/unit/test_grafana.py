@@ -15,7 +15,7 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from grafana import live
+from grafana import live, panels
 from udp_gateway.message import FIELDS
 from udp_gateway.reference import SCHEMA_FILE
 
@@ -101,10 +101,10 @@ class TestPanel:
 
     def test_a_value_is_the_newest_and_a_curve_holds_the_window(self, panel):
         if panel["type"] == "timeseries":
-            assert panel["maxDataPoints"] == live.RATE_HZ * live.WINDOW_S
+            assert panel["maxDataPoints"] == panels.RATE_HZ * panels.WINDOW_S
         else:
             assert panel["options"]["reduceOptions"]["calcs"] == ["lastNotNull"]
-            assert panel["maxDataPoints"] == live.LATEST
+            assert panel["maxDataPoints"] == panels.LATEST
 
 
 def test_every_value_of_a_switch_has_a_label():
@@ -168,7 +168,7 @@ def test_data_sources_hold_no_secret_and_name_pitlanes_settings():
     live_source = sources["pitlane-live"]
     assert live_source["jsonData"]["host"] == live_source["url"]  # one for each version of the plugin
     assert all(isinstance(value, str) for value in live_source["jsonData"].values())
-    assert float(live_source["secureJsonData"]["queryParamValue1"]) == live.RATE_HZ
+    assert float(live_source["secureJsonData"]["queryParamValue1"]) == panels.RATE_HZ
 
 
 def test_the_provider_takes_the_dashboards_from_the_repository():
