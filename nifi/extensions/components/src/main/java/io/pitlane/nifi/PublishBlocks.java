@@ -3,11 +3,6 @@ package io.pitlane.nifi;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerConfig;
-import org.apache.kafka.clients.producer.ProducerRecord;
-import org.apache.kafka.clients.producer.RecordMetadata;
-import org.apache.kafka.common.KafkaException;
-import org.apache.kafka.common.errors.InterruptException;
-import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.apache.nifi.annotation.behavior.DynamicProperty;
 import org.apache.nifi.annotation.behavior.InputRequirement;
@@ -33,9 +28,6 @@ import org.apache.nifi.processor.exception.ProcessException;
 import org.apache.nifi.processor.util.FlowFileFilters;
 import org.apache.nifi.processor.util.StandardValidators;
 
-import java.io.IOException;
-import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -43,8 +35,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
 
@@ -142,15 +132,12 @@ public class PublishBlocks extends AbstractProcessor {
     private static final int BATCH_MEGABYTES = 8;
     /** A broker that is there answers a question for metadata in milliseconds. */
     private static final Duration METADATA_TIMEOUT = Duration.ofSeconds(3);
-    /** So long a topic without metadata is not asked for again, lest it slow the others down. */
-    private static final Duration TOPIC_HOLD = Duration.ofSeconds(10);
     private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(5);
 
     private volatile Producer<byte[], byte[]> producer;
     private volatile Pattern headerPattern;
     private volatile int maxRequestSize;
-    /** Topic → System.nanoTime() until which it is left alone. Touched by the one task at a time that holds the monitor. */
-    private final Map<String, Long> held = new HashMap<>();
+    private final HeldTopics held = new HeldTopics();
 
     @Override
     protected List<PropertyDescriptor> getSupportedPropertyDescriptors() {
@@ -202,9 +189,7 @@ public class PublishBlocks extends AbstractProcessor {
     @OnStopped
     public void stop() {
         closeProducer();
-        synchronized (held) {
-            held.clear();
-        }
+        held.clear();
     }
 
     /** A seam for unit tests. */
@@ -240,9 +225,13 @@ public class PublishBlocks extends AbstractProcessor {
             return;
         }
         final Producer<byte[], byte[]> kafka = openProducer(context);
-        final Batch sent = new Batch(context, session, kafka);
+        final Batch sent = new Batch(context, session, kafka, held, headerPattern, maxRequestSize, getLogger());
         flowFiles.forEach(sent::send);
         sent.settle();
+        if (sent.broken() != null) {
+            getLogger().error("Kafka's producer failed and is started anew", sent.broken());
+            abandon(kafka);
+        }
     }
 
     private synchronized Producer<byte[], byte[]> openProducer(final ProcessContext context) {
@@ -264,189 +253,6 @@ public class PublishBlocks extends AbstractProcessor {
         if (producer == broken) {
             producer = null;
             broken.close(Duration.ZERO);
-        }
-    }
-
-    private boolean isHeld(final String topic) {
-        synchronized (held) {
-            final Long until = held.get(topic);
-            if (until != null && until - System.nanoTime() <= 0) {
-                held.remove(topic);
-                return false;
-            }
-            return until != null;
-        }
-    }
-
-    private void hold(final String topic) {
-        synchronized (held) {
-            held.put(topic, System.nanoTime() + TOPIC_HOLD.toNanos());
-        }
-    }
-
-    /** A record on its way to Kafka. */
-    private record Attempt(FlowFile flowFile, String topic, Future<RecordMetadata> answer, long startNanos) {
-    }
-
-    /** The FlowFiles of one trigger: all sent first, then every answer waited for, then each moved where it belongs. */
-    private final class Batch {
-        private final ProcessContext context;
-        private final ProcessSession session;
-        private final Producer<byte[], byte[]> kafka;
-        private final String transit;
-        private final List<Attempt> attempts = new ArrayList<>();
-        private final List<FlowFile> kept = new ArrayList<>();
-        private final Map<String, Integer> partitions = new HashMap<>();
-        private int settled;
-        /** Nothing can be sent any more in this trigger: the rest keeps its place in the queue. */
-        private boolean over;
-        private Throwable broken;
-
-        Batch(final ProcessContext context, final ProcessSession session, final Producer<byte[], byte[]> kafka) {
-            this.context = context;
-            this.session = session;
-            this.kafka = kafka;
-            this.transit = "kafka://" + context.getProperty(BOOTSTRAP_SERVERS).evaluateAttributeExpressions().getValue() + "/";
-        }
-
-        void send(final FlowFile flowFile) {
-            final String topic = context.getProperty(TOPIC).evaluateAttributeExpressions(flowFile).getValue();
-            if (over || isHeld(topic)) {
-                kept.add(flowFile);
-                return;
-            }
-            // Asked before the content is read: it need not fit into memory.
-            if (flowFile.getSize() > maxRequestSize) {
-                reject(flowFile, topic, "record_too_large", flowFile.getSize() + " bytes exceed Max Request Size");
-                return;
-            }
-            final long startNanos = System.nanoTime();
-            try {
-                final Integer partition = partition(flowFile, topic);
-                final var record = new ProducerRecord<byte[], byte[]>(topic, partition, null, content(flowFile), headers(flowFile));
-                attempts.add(new Attempt(flowFile, topic, kafka.send(record), startNanos));
-            } catch (final UnusablePartition e) {
-                reject(flowFile, topic, "partition_invalid", e.getMessage());
-            } catch (final InterruptException e) {
-                throw e; // NiFi ends this task; the session is rolled back
-            } catch (final KafkaException e) {
-                failed(flowFile, topic, e);
-                if (Verdict.of(e).kind() == Verdict.Kind.WAIT) {
-                    hold(topic);
-                    // With no answer for any topic yet it is Kafka that is away, and asking for each would take long.
-                    over = attempts.isEmpty();
-                }
-            }
-        }
-
-        /** Waits for all answers and moves every FlowFile; the caller commits. */
-        void settle() {
-            for (final Attempt attempt : attempts) {
-                try {
-                    attempt.answer().get();
-                    final long millis = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - attempt.startNanos());
-                    session.getProvenanceReporter().send(attempt.flowFile(), transit + attempt.topic(), millis);
-                    session.transfer(attempt.flowFile(), SUCCESS);
-                    settled++;
-                } catch (final ExecutionException e) {
-                    failed(attempt.flowFile(), attempt.topic(), e.getCause());
-                } catch (final InterruptedException e) {
-                    Thread.currentThread().interrupt();
-                    throw new ProcessException("Ended while waiting for Kafka", e);
-                }
-            }
-            keep();
-            if (broken != null) {
-                getLogger().error("Kafka's producer failed and is started anew", broken);
-                abandon(kafka);
-            }
-        }
-
-        private void failed(final FlowFile flowFile, final String topic, final Throwable error) {
-            final Verdict verdict = Verdict.of(error);
-            switch (verdict.kind()) {
-                case REFUSED -> reject(flowFile, topic, verdict.reason(), error.getMessage());
-                case WAIT -> {
-                    if (kept.isEmpty()) { // once a trigger: the others fail for the same reason
-                        getLogger().warn("Kafka does not take records for {} now, they wait in the queue: {}", topic, error.toString());
-                    }
-                    kept.add(flowFile);
-                }
-                case BROKEN -> {
-                    broken = error;
-                    over = true;
-                    kept.add(flowFile);
-                }
-            }
-        }
-
-        /**
-         * Puts what was not sent back into the queue it came from. When others went through, it steps aside for the
-         * penalty duration, so that it does not hold them up; when nothing did, Kafka is away: all keep their order and
-         * the processor pauses.
-         */
-        private void keep() {
-            if (kept.isEmpty()) {
-                return;
-            }
-            for (final FlowFile flowFile : kept) {
-                session.transfer(settled > 0 ? session.penalize(flowFile) : flowFile);
-            }
-            if (settled == 0) {
-                context.yield();
-            }
-        }
-
-        private void reject(final FlowFile flowFile, final String topic, final String reason, final String detail) {
-            getLogger().error("{} does not take {}: {} ({})", topic, flowFile, reason, detail);
-            final Map<String, String> attributes = Map.of(
-                    REASON_ATTRIBUTE, reason, DETAIL_ATTRIBUTE, String.valueOf(detail), TOPIC_ATTRIBUTE, topic);
-            session.transfer(session.putAllAttributes(flowFile, attributes), REJECTED);
-            settled++;
-        }
-
-        /** The partition asked for, null where none is. Also what waits for the topic's metadata, so that send() need not. */
-        private Integer partition(final FlowFile flowFile, final String topic) throws UnusablePartition {
-            final int count = partitions.computeIfAbsent(topic, name -> kafka.partitionsFor(name).size());
-            final String text = context.getProperty(PARTITION).evaluateAttributeExpressions(flowFile).getValue();
-            if (text == null || text.isBlank()) {
-                return null;
-            }
-            try {
-                final int partition = Integer.parseInt(text.strip());
-                if (partition >= 0 && partition < count) {
-                    return partition;
-                }
-            } catch (final NumberFormatException ignored) {
-                // said below
-            }
-            throw new UnusablePartition("partition " + text + " of a topic that has " + count);
-        }
-
-        private byte[] content(final FlowFile flowFile) {
-            try (InputStream in = session.read(flowFile)) {
-                return in.readAllBytes();
-            } catch (final IOException e) {
-                throw new ProcessException("Reading the content of " + flowFile, e);
-            }
-        }
-
-        private RecordHeaders headers(final FlowFile flowFile) {
-            final RecordHeaders headers = new RecordHeaders();
-            if (headerPattern != null) {
-                flowFile.getAttributes().forEach((name, value) -> {
-                    if (headerPattern.matcher(name).matches()) {
-                        headers.add(name, value.getBytes(StandardCharsets.UTF_8));
-                    }
-                });
-            }
-            return headers;
-        }
-    }
-
-    private static final class UnusablePartition extends Exception {
-        UnusablePartition(final String message) {
-            super(message);
         }
     }
 }
