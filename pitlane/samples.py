@@ -141,7 +141,7 @@ def uv(home: Path = HOME) -> list[str]:
     own = home / "uv" / "bin" / "uv"
     found = str(own) if own.exists() else shutil.which("uv")
     if found is None:
-        raise SampleError("download", "uv is not installed", "run `make venv`, or install uv")
+        raise SampleError("download", "uv is not installed", "run `make setup`, or install uv")
     return [found, "--cache-dir", str(home / "cache" / "uv")]
 
 
