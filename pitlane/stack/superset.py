@@ -14,6 +14,18 @@ from pitlane.stack.server import Health, Server, fetch
 SOURCES = REPOSITORY / "superset"
 PROGRAMS = HOME / "superset-venv" / "bin"
 
+SETTINGS = (
+    "PITLANE_POSTGRES_HOST",
+    "PITLANE_POSTGRES_PORT",
+    "PITLANE_POSTGRES_DATABASE",
+    "PITLANE_SUPERSET_PORT",
+    "PITLANE_SUPERSET_DATABASE_PASSWORD",
+    "PITLANE_SUPERSET_SECRET_KEY",
+)
+"""What the server reads of the stack's settings: no password of anybody else."""
+SETUP_SETTINGS = ("PITLANE_SUPERSET_ADMIN_PASSWORD", "PITLANE_POSTGRES_READER_PASSWORD")
+"""What the import of the dashboards needs beside them."""
+
 
 class SupersetServer(Server):
     name: ClassVar[str] = "superset"
@@ -39,8 +51,12 @@ class SupersetServer(Server):
         return [str(PROGRAMS / "gunicorn"), *workers, *bind, "superset.app:create_app()"]
 
     def environment(self) -> Mapping[str, str]:
+        return self._environment(SETTINGS)
+
+    def _environment(self, names: Sequence[str]) -> dict[str, str]:
         # Superset's environment has no pydantic-settings: its configuration reads plain variables.
-        kept = environment.for_child(self._env_file, self.home) | environment.read(self._env_file)
+        values = environment.read(self._env_file)
+        kept = environment.for_child(self._env_file, self.home) | {n: values[n] for n in names if n in values}
         kept.pop("PYTHONPATH", None)
         return kept | {"SUPERSET_CONFIG_PATH": str(SOURCES / "superset_config.py")}
 
@@ -61,7 +77,7 @@ class SupersetServer(Server):
             ended = subprocess.run(
                 command,
                 cwd=self.folder,
-                env=dict(self.environment()),
+                env=self._environment(SETTINGS + SETUP_SETTINGS),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -6,6 +6,7 @@ import pytest
 from pitlane.settings import GatewaySettings, MigrationSettings, SupersetSettings
 from pitlane.stack import environment
 from pitlane.stack.ports import Ports
+from pitlane.stack.superset import SupersetServer
 
 
 @pytest.fixture
@@ -56,6 +57,15 @@ def test_a_childs_settings_come_from_its_stacks_file_alone(file):
     assert "PITLANE_UDP_PORT" not in child
     assert child["PATH"] == "/bin"
     assert child["PITLANE_ENV_FILE"] == str(file)
+
+
+def test_superset_gets_no_password_of_others(file):
+    environment.write(file, environment.complete({}, file.parent))
+    given = SupersetServer(file.parent, 1, file).environment()
+    secret = {name for name in given if name.startswith("PITLANE_") and ("PASSWORD" in name or "KEY" in name)}
+    assert secret == {"PITLANE_SUPERSET_DATABASE_PASSWORD", "PITLANE_SUPERSET_SECRET_KEY"}
+    assert "PITLANE_POSTGRES_SUPERUSER" not in given, "its connection string holds the password"
+    assert given["PITLANE_POSTGRES_PORT"] == "20785"
 
 
 def test_ports_can_be_chosen_by_the_environment(monkeypatch):
