@@ -172,9 +172,9 @@ SELECT DISTINCT ON (l.lap_number)
     l.sector1_ms / 1000.0, l.sector2_ms / 1000.0, l.sector3_ms / 1000.0, l.is_valid, l.position, t.name,
     l.fuel_used_kg, l.top_speed_kmh
 FROM core.lap AS l
-JOIN mart.session AS s USING (session_uid)
-LEFT JOIN mart.car AS c USING (session_uid, rig, car_index)
-LEFT JOIN ref.visual_compound AS t USING (visual_compound_id)
+JOIN mart.session AS s ON s.session_uid = l.session_uid
+LEFT JOIN mart.car AS c ON (c.session_uid, c.rig, c.car_index) = (l.session_uid, l.rig, l.car_index)
+LEFT JOIN ref.visual_compound AS t ON t.visual_compound_id = l.visual_compound_id
 WHERE l.session_uid = %(uid)s AND l.car_index = %(car)s
 ORDER BY l.lap_number, l.rig
 """
