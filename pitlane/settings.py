@@ -5,7 +5,6 @@ writes it for its stack with all addresses and generated passwords (default `.pi
 """
 
 import os
-from functools import cached_property
 from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
@@ -112,15 +111,10 @@ class SparkSettings(KafkaSettings, PostgresSettings):
 
 
 class SupersetSettings(PostgresSettings):
-    superset_host: str = "127.0.0.1"
     superset_port: int = 20786
     superset_admin_password: SecretStr = SecretStr("")
     superset_secret_key: SecretStr = SecretStr("")
     superset_database_password: SecretStr = SecretStr("")
-
-    @cached_property
-    def superset_url(self) -> str:
-        return f"http://{self.superset_host}:{self.superset_port}"
 
 
 class MigrationSettings(SupersetSettings):

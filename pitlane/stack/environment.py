@@ -53,11 +53,12 @@ def complete(values: Mapping[str, str], home: Path) -> dict[str, str]:
     """`values` with a password wherever one is missing, and all that follows from ports and home."""
     made = {name: secrets.token_urlsafe(24) for name in PASSWORDS if not values.get(name)}
     chosen = ports(values)
+    path = values.get("PITLANE_NIFI_LISTEN_PATH", "blocks")
     result = {**values, **made, **{variable(name): str(number) for name, number in asdict(chosen).items()}}
     result |= {
         "PITLANE_KAFKA_BOOTSTRAP": f"{LOOPBACK}:{chosen.kafka}",
         "PITLANE_NIFI_URL": f"http://{LOOPBACK}:{chosen.nifi}/nifi-api",
-        "PITLANE_NIFI_BLOCKS_URL": f"http://{LOOPBACK}:{chosen.nifi_listen}/blocks",
+        "PITLANE_NIFI_BLOCKS_URL": f"http://{LOOPBACK}:{chosen.nifi_listen}/{path}",
         "PITLANE_POSTGRES_SUPERUSER": psycopg.conninfo.make_conninfo(
             host=LOOPBACK,
             port=chosen.postgres,

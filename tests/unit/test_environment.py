@@ -3,7 +3,7 @@ import stat
 import psycopg
 import pytest
 
-from pitlane.settings import GatewaySettings, MigrationSettings, SupersetSettings
+from pitlane.settings import GatewaySettings, MigrationSettings, NifiSettings, SupersetSettings
 from pitlane.stack import environment
 from pitlane.stack.ports import Ports
 from pitlane.stack.superset import SupersetServer
@@ -28,6 +28,14 @@ def test_programs_read_the_ports_and_passwords_of_their_stack(file):
         "dbname": "postgres",
         "password": values["PITLANE_POSTGRES_SUPERUSER_PASSWORD"],
     }
+
+
+def test_the_gateway_posts_to_where_the_flow_listens(file):
+    values = environment.complete({"PITLANE_NIFI_LISTEN_PATH": "here", "PITLANE_NIFI_LISTEN_PORT": "31002"}, file)
+    environment.write(file, values)
+    nifi = NifiSettings(_env_file=file)
+    where = f"http://127.0.0.1:{nifi.nifi_listen_port}/{nifi.nifi_listen_path}"
+    assert GatewaySettings(_env_file=file).nifi_blocks_url == where == "http://127.0.0.1:31002/here"
 
 
 def test_every_password_is_made_once_and_kept(file):
