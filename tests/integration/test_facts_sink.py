@@ -19,7 +19,7 @@ from spark.jobs.micro_batch import reduce
 from spark.sink import Counts, Sink
 from tests.blocks import Timed, blocks
 from tests.integration.history import Content, content, empty, fresh_database
-from tests.shared import RACE_2026, needs_shared
+from tests.shared import RACE_2026, needs_recordings
 from tests.unit.test_history_facts import SIGNED_UID, lap_data, motion, participants, session_history, status, telemetry
 
 
@@ -69,7 +69,7 @@ def in_one(own: SupersetSettings) -> Content:
     return found
 
 
-@needs_shared
+@needs_recordings
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(), cuts=st.lists(st.floats(0, 1), max_size=12), duplicates=st.floats(0, 0.3))
 def test_any_order_cuts_and_duplicates_end_in_the_same_tables(

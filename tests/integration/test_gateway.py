@@ -19,7 +19,7 @@ from pitlane import capture, replay
 from tests.datagrams import datagram, session
 from tests.gateway import BlockEndpoint, GatewayProcess, door, free_port, gateway_process, send
 from tests.peers import peer_decoder
-from tests.shared import RACE_2026, TIME_TRIAL, needs_shared
+from tests.shared import RACE_2026, TIME_TRIAL, needs_recordings
 
 
 async def play(gateway: GatewayProcess, path, speed: float) -> list[bytes]:
@@ -69,7 +69,7 @@ def query(database, statement: str) -> list[tuple]:
 # --- from the socket to NiFi and Postgres ---------------------------------------------------------------------------
 
 
-@needs_shared
+@needs_recordings
 @pytest.mark.parametrize(("path", "speed"), [(TIME_TRIAL, 60), (RACE_2026, 4)], ids=lambda p: getattr(p, "stem", ""))
 async def test_a_recording_arrives_whole(tmp_path, nifi, database, postgres, path, speed):
     endpoint, url = nifi

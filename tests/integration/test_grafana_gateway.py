@@ -26,7 +26,7 @@ from websockets.exceptions import InvalidStatus
 from f1_packets import PACKET_IDS, PACKETS
 from grafana import live, panels
 from pitlane import capture
-from tests.shared import RACE_2026, TIME_TRIAL, needs_shared
+from tests.shared import RACE_2026, TIME_TRIAL, needs_recordings
 from udp_gateway.message import FIELDS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -203,7 +203,7 @@ async def test_panels_show_what_was_sent(gateway, packet_format):
             assert type(value) in TYPES[kind], path
 
 
-@needs_shared
+@needs_recordings
 @pytest.mark.parametrize("recording", [TIME_TRIAL, RACE_2026], ids=lambda path: path.stem)
 async def test_every_field_has_a_value_of_its_type_in_a_real_recording(gateway, recording):
     payloads = [datagram.payload for datagram, _ in zip(capture.read(recording), range(4000), strict=False)]

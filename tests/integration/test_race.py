@@ -18,7 +18,7 @@ from pitlane.simulator import Race, RaceConfig
 from pitlane.stack.stack import Stack
 from tests.driving import drive
 from tests.peers import peer_decoder
-from tests.shared import RACE_2026, TIME_TRIAL, needs_shared
+from tests.shared import RACE_2026, TIME_TRIAL, needs_recordings
 
 Rows = list[dict[str, Any]]
 
@@ -120,7 +120,7 @@ def sector_ms(lap: Any, number: int) -> int:
     )
 
 
-@needs_shared
+@needs_recordings
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("recording", [TIME_TRIAL, RACE_2026], ids=lambda path: path.stem)
 def test_a_recording_is_in_the_tables_as_its_histories_say(

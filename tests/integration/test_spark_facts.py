@@ -32,9 +32,9 @@ from spark.sink import Sink
 from tests.blocks import blocks
 from tests.integration.history import Content, content, empty, fresh_database
 from tests.peers import peer_decoder
-from tests.shared import TIME_TRIAL, needs_shared
+from tests.shared import TIME_TRIAL, needs_recordings
 
-pytestmark = [needs_shared, pytest.mark.timeout(600)]
+pytestmark = [needs_recordings, pytest.mark.timeout(600)]
 
 PREFIX = "facts"
 SHARDS = 2

@@ -19,7 +19,7 @@ from pitlane.settings import REPOSITORY
 from pitlane.stack.server import Server
 from pitlane.stack.stack import Stack
 from pitlane.stack.superset import SupersetServer
-from tests.shared import RACE_2026, needs_shared
+from tests.shared import RACE_2026, needs_recordings
 
 
 def pitlane(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -106,7 +106,7 @@ def test_the_doctor_names_the_program_that_has_the_port(without: Stack) -> None:
     assert ended.stdout.count("\n") == 1
 
 
-@needs_shared
+@needs_recordings
 def test_the_demo_shows_what_arrived(stack: Stack, superset_server: SupersetServer) -> None:
     output = io.StringIO()
     demo.run(stack, str(RACE_2026), Console(file=output, width=120))

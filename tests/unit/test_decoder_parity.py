@@ -10,7 +10,7 @@ import pytest
 
 from f1_packets import EVENTS, PACKETS, Packet, identify, read_event
 from tests.peers import peer_decoder
-from tests.shared import CAPTURES, RACE_2026, TIME_TRIAL, needs_shared
+from tests.shared import CAPTURES, RACE_2026, TIME_TRIAL, needs_recordings, needs_shared
 
 MEMBER_OF_CODE = {
     "FTLP": "fastest_lap", "RTMT": "retirement", "DRSD": "drs_disabled", "TMPT": "team_mate_in_pits",
@@ -95,7 +95,7 @@ def test_single_real_packets_decode_alike() -> None:
         assert_parity(file.read_bytes())
 
 
-@needs_shared
+@needs_recordings
 @pytest.mark.parametrize("capture", [TIME_TRIAL, RACE_2026], ids=lambda path: path.stem)
 def test_real_recordings_decode_alike(capture: Any) -> None:
     kinds = set()

@@ -12,7 +12,7 @@ from f1_packets import PACKETS, Header
 from pitlane import capture
 from tests.datagrams import datagram, session
 from tests.peers import peer_decoder
-from tests.shared import RACE_2026, TIME_TRIAL, needs_shared
+from tests.shared import RACE_2026, TIME_TRIAL, needs_recordings
 from udp_gateway import message, reference
 from udp_gateway.decide import Core, ShowLive
 from udp_gateway.live import STALE_S, Hub, Viewer
@@ -104,7 +104,7 @@ def test_the_documentation_is_the_field_table():
     assert "| `speed_kmh` | integer | km/h | speed | car_telemetry |" in reference.document()
 
 
-@needs_shared
+@needs_recordings
 @pytest.mark.parametrize("path", [TIME_TRIAL, RACE_2026], ids=lambda path: path.stem)
 def test_real_recordings_show_what_an_independent_decoder_reads(path):
     """Each message against f1-packets: speed, gear, fuel, ERS, lap, position and tyres of the player's car."""

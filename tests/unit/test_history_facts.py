@@ -18,7 +18,7 @@ from spark.jobs.micro_batch import Reduced, reduce
 from spark.jobs.order import newest
 from tests.blocks import blocks
 from tests.peers import peer_decoder
-from tests.shared import RACE_2026, TIME_TRIAL, needs_shared
+from tests.shared import RACE_2026, TIME_TRIAL, needs_recordings
 
 UID = 0x85DB0A0F77EC492A
 SIGNED_UID = -8801429985212741334
@@ -295,7 +295,7 @@ def test_unknown_kinds_are_counted() -> None:
     assert (decoded.rejected_blocks, decoded.samples) == (3, [])
 
 
-@needs_shared
+@needs_recordings
 @pytest.mark.parametrize(("path", "packet_format"), [(TIME_TRIAL, 2025), (RACE_2026, 2026)], ids=["2025", "2026"])
 def test_laps_of_a_recording_are_those_of_an_independent_decoder(path: Any, packet_format: int) -> None:
     datagrams = [(d.arrival_ns, d.payload) for d in capture.read(path)]
