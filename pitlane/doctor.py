@@ -46,8 +46,7 @@ def _gateway_down(stack: Stack) -> Finding:
         return Finding(
             False,
             "port_taken",
-            f"the gateway does not run, and {by} has {port}: end it (other telemetry apps can be fed by the game's own "
-            "second port), then pitlane up",
+            f"the gateway does not run, and {by} has {port}: end it or move it to another port, then pitlane up",
         )
     return Finding(False, "gateway_down", "the gateway does not run: pitlane up starts it")
 

@@ -46,6 +46,11 @@ def problems(with_ports: bool) -> list[PitlaneError]:
         maven.program()
     except Missing as problem:
         found.append(problem)
+    if os.geteuid() == 0:
+        try:
+            setpriv()
+        except Missing as problem:
+            found.append(problem)
     try:
         import ensurepip  # noqa: F401 (Debian takes it out of python3 and into a package of its own)
     except ImportError:
@@ -67,6 +72,15 @@ def problems(with_ports: bool) -> list[PitlaneError]:
             if not port.is_free()
         ]
     return found
+
+
+def setpriv() -> str:
+    """The path of the program by which root runs PostgreSQL as another user; `Missing` when there is none."""
+    if path := shutil.which("setpriv"):
+        return path
+    raise Missing(
+        "PostgreSQL does not run as root, and setpriv is missing", "install util-linux, or use an ordinary user"
+    )
 
 
 def _stack_runs() -> bool:

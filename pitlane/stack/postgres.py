@@ -20,7 +20,7 @@ from typing import ClassVar
 
 import psycopg
 
-from pitlane.stack import maven, tools
+from pitlane.stack import bootstrap, maven, tools
 from pitlane.stack.errors import InstallFailed, Missing, StackError, StartFailed
 from pitlane.stack.ports import LOOPBACK, Port
 from pitlane.stack.server import Health, Server
@@ -109,13 +109,8 @@ class PostgresServer(Server):
         """What goes before a command so that it does not run as root; nothing for an ordinary user."""
         if os.geteuid() != 0:
             return []
-        setpriv = shutil.which("setpriv")
-        if setpriv is None:
-            raise Missing(
-                "PostgreSQL does not run as root, and setpriv is missing", "install util-linux, or use an ordinary user"
-            )
         account = pwd.getpwnam(UNPRIVILEGED)
-        return [setpriv, f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups", "--"]
+        return [bootstrap.setpriv(), f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups", "--"]
 
     @property
     def _bin(self) -> Path:

@@ -44,6 +44,14 @@ def test_all_that_is_missing_is_said_at_once_with_how_to_get_it(tmp_path):
     assert not (tmp_path / "home" / "uv").exists(), "nothing is installed before everything is there"
 
 
+@pytest.mark.parametrize(("user", "said"), [(0, True), (1000, False)])
+def test_root_needs_setpriv_for_postgres(monkeypatch, tmp_path, user, said):
+    monkeypatch.setattr(bootstrap, "HOME", tmp_path)
+    monkeypatch.setattr(bootstrap.os, "geteuid", lambda: user)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert any("setpriv is missing" in str(found) for found in bootstrap.problems(with_ports=False)) is said
+
+
 def test_too_little_disk(monkeypatch, tmp_path):
     monkeypatch.setattr(bootstrap, "HOME", tmp_path)
     monkeypatch.setattr(bootstrap.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 3.2e9})())
