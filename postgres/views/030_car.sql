@@ -2,6 +2,7 @@
 -- joins on (session_uid, rig, car_index) from here, so nothing counts twice. The rig with most complete laps of the
 -- car comes first (one may have left early), then the rig whose player drives it (only that one gets fuel, ERS and
 -- damage when telemetry is restricted), then the one that saw most of the laps, then the lowest name.
+-- Cars that are nobody's in the packets and have lap times all the same are the ghosts of a time trial.
 -- Names are no key: online they repeat, or all read "Player". A label gets the race number, and if need be the
 -- car index, only where the name alone would not tell two cars of one session apart.
 CREATE OR REPLACE VIEW mart.car AS
@@ -34,7 +35,20 @@ FROM (
             p.team_id,
             p.is_player,
             p.is_ai
-        FROM core.participant AS p
+        FROM (
+            SELECT session_uid, rig, car_index, name, race_number, team_id, is_player, is_ai
+            FROM core.participant
+            UNION ALL
+            SELECT DISTINCT l.session_uid, l.rig, l.car_index, 'Ghost', NULL::smallint, NULL::integer, false, NULL::boolean
+            FROM core.lap AS l
+            WHERE
+                l.lap_time_ms IS NOT NULL
+                AND NOT EXISTS (
+                    SELECT
+                    FROM core.participant AS known
+                    WHERE known.session_uid = l.session_uid AND known.car_index = l.car_index
+                )
+        ) AS p
         LEFT JOIN (
             SELECT session_uid, count(*) AS rigs FROM core.session GROUP BY session_uid
         ) AS watched USING (session_uid)

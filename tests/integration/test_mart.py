@@ -128,6 +128,12 @@ def test_the_players_rig_counts_when_it_saw_as_much(race: History) -> None:
     assert [car["rig"] for car in race.view("car", "car_index")] == ["a", "b", "a"]
 
 
+def test_a_ghost_has_laps_and_no_participant(race: History) -> None:
+    race.insert("lap", session_uid=UID, rig="a", car_index=9, lap_number=1, lap_time_ms=79_000, is_valid=True)
+    race.insert("lap", session_uid=UID, rig="a", car_index=10, lap_number=1, is_valid=True)  # an empty slot
+    assert [car["driver_label"] for car in race.view("car", "car_index")][3:] == ["Ghost"]
+
+
 def test_laps_count_once_and_know_the_best_valid_one(race: History) -> None:
     laps = race.view("lap", "car_index, lap_number")
     assert [lap["lap_time_ms"] for lap in laps] == [95_000, 81_500, 80_250, 96_000, 80_000, 82_000, 97_000, 101_000]
@@ -186,6 +192,20 @@ def test_the_two_fastest_drivers_are_laid_over_each_other(race: History) -> None
     assert [row["time_s"] for row in at_500_m] == pytest.approx([10.0, 10.5])
     assert [row["gap_s"] for row in at_500_m] == pytest.approx([0.0, 0.5])
     assert [row["throttle_pct"] for row in at_500_m] == [50.0, 50.0]
+
+
+def test_time_at_a_place_comes_from_the_samples_around_it(race: History) -> None:
+    # From 498 m at 10.46 s to 508 m at 10.66 s: 500 m lie a fifth of the way, whatever the speed, which is not known.
+    race.insert(
+        "lap_trace", session_uid=UID, rig="a", car_index=2, lap_number=1, distance_bin=49, lap_distance_m=498.0,
+        current_lap_time_ms=10_460,
+    )  # fmt: skip
+    race.insert(
+        "lap_trace", session_uid=UID, rig="a", car_index=2, lap_number=1, distance_bin=50, lap_distance_m=508.0,
+        current_lap_time_ms=10_660,
+    )  # fmt: skip
+    times = {row["distance_m"]: row["time_s"] for row in race.view("lap_trace", "distance_m") if row["car_index"] == 2}
+    assert times == {490: pytest.approx(10.46), 500: pytest.approx(10.5)}
 
 
 def test_the_summary_names_winner_and_fastest(race: History) -> None:
