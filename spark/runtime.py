@@ -40,6 +40,8 @@ def session(settings: SparkSettings, name: str) -> SparkSession:
     }
     if settings.spark_master.startswith("local"):
         options |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+        # Else Spark asks for the address of this machine's own name, which need not have one.
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # the workers' Python; pyspark reads it from here only
     builder = SparkSession.builder.appName(name).master(settings.spark_master)
     for option, value in options.items():

@@ -10,7 +10,6 @@ from typing import ClassVar
 from pitlane.settings import REPOSITORY
 from pitlane.stack import environment as stack_environment
 from pitlane.stack import jdks, maven, tools
-from pitlane.stack.ports import LOOPBACK
 from pitlane.stack.server import Health, Server
 
 POM = maven.POMS / "spark-jars.xml"
@@ -64,11 +63,10 @@ class SparkServer(Server):
 
 
 def environment(env_file: Path, home: Path) -> dict[str, str]:
-    """For a Spark driver of a stack: a JDK that suits, this Python for its workers, and no address but this machine's."""
+    """For a Spark driver of a stack: a JDK that suits, and this Python for its workers."""
     jdk = jdks.jdk("Spark")
     return stack_environment.for_child(env_file, home, jdk.environment()) | {
         "PYTHONPATH": str(REPOSITORY),
         "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_DRIVER_PYTHON": sys.executable,
-        "SPARK_LOCAL_IP": LOOPBACK,
     }
