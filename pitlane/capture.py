@@ -15,7 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
-import dpkt  # type: ignore[import-untyped]
+import dpkt
 
 from pitlane.errors import PitlaneError
 

@@ -7,12 +7,19 @@ from pitlane.settings import KafkaSettings
 
 
 def create(admin: KafkaAdminClient, shards: int, prefix: str = "f1") -> list[str]:
-    """Creates what is missing of Pitlane's topics with a partition for each shard; returns all their names."""
+    """Creates what is missing of Pitlane's topics, with a partition for each shard; returns all their names.
+
+    A topic that has fewer partitions gets more; one that has more keeps them, since Kafka cannot take any away.
+    """
     wanted = [*topics.packet_topics(prefix).values(), topics.dead_letter(prefix)]
     there = set(admin.list_topics())
     missing = {name: {"num_partitions": shards, "replication_factor": 1} for name in wanted if name not in there}
     if missing:
         admin.create_topics(missing, wait_for_metadata=True)
+    described = admin.describe_topics([name for name in wanted if name in there])
+    narrow = {topic["name"]: shards for topic in described if len(topic["partitions"]) < shards}
+    if narrow:
+        admin.create_partitions(narrow)
     return wanted
 
 

@@ -184,7 +184,8 @@ class Server(ABC):
         self._pid_file.parent.mkdir(parents=True, exist_ok=True)
         if self.log.exists():
             self.log.replace(self.log.with_suffix(".log.1"))
-        with self.log.open("wb") as output:
+        # For its owner alone: a server may print what it was told, passwords included.
+        with os.fdopen(os.open(self.log, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as output:
             self._child = subprocess.Popen(
                 list(self.command()),
                 cwd=self.working_folder,

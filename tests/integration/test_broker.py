@@ -48,6 +48,15 @@ def test_a_topic_for_each_packet_with_a_partition_for_each_shard(broker):
     assert broker.record_counts() == before, "a second time changes nothing"
 
 
+def test_more_shards_give_more_partitions(broker):
+    """A block goes to the partition of its shard: one that is not there would be refused for good."""
+    for shards, partitions in ((1, {0}), (3, {0, 1, 2}), (2, {0, 1, 2})):
+        topics = broker.create_topics(shards, "wide")
+        consumer = KafkaConsumer(bootstrap_servers=broker.address)  # a new one: it remembers what it was told
+        assert {topic: consumer.partitions_for_topic(topic) for topic in topics} == dict.fromkeys(topics, partitions)
+        consumer.close()
+
+
 def test_the_largest_block_fits(broker, producer):
     block = os.urandom(256 * 1024 + 4096)
     where = producer.send("f1.lobby_info", block, partition=1).get(timeout=10)
