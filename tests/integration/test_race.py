@@ -2,6 +2,8 @@
 formats, and two real recordings against what an independent decoder reads in them."""
 
 import dataclasses
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ from f1_packets import FORMATS
 from pitlane import capture, replay
 from pitlane.settings import PostgresSettings
 from pitlane.simulator import Race, RaceConfig
+from pitlane.stack.environment import for_child
 from pitlane.stack.stack import Stack
 from tests.driving import drive
 from tests.peers import peer_decoder
@@ -146,6 +149,32 @@ def test_a_recording_is_in_the_tables_as_its_histories_say(
         assert len(participants) == 22
         traced = {row["car_index"] for row in table(reader, "lap_trace", uid, "car_index") if row["speed_kmh"]}
         assert len(traced) == 22
+
+
+FACTS = ("participant", "lap", "lap_trace", "stint", "event", "result", "history")
+
+
+@pytest.mark.timeout(600)
+def test_the_batch_command_makes_the_same_tables_again(
+    stack: Stack, reader: psycopg.Connection[dict[str, Any]]
+) -> None:
+    race = Race(RaceConfig(packet_format=2025, laps=2, cars=8, seed=77, restricted=(2,)))
+    uid = race.manifest().session.session_uid
+    drive(stack, race.datagrams(), speed=12)
+    reader.autocommit = True
+    streamed = {name: table(reader, name, uid, "1, 2, 3, 4, 5") for name in FACTS}
+    assert all(streamed.values())
+    with psycopg.connect(stack.settings(PostgresSettings).conninfo("owner")) as owner:
+        for name in FACTS:
+            owner.execute(f"DELETE FROM core.{name} WHERE session_uid = %s", [signed(uid)])  # type: ignore[arg-type]
+    assert not any(table(reader, name, uid, "1") for name in FACTS)
+
+    command = [Path(sys.executable).with_name("pitlane"), "spark", "batch"]
+    environment = for_child(stack.env_file, stack.home)
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 0, ended.stderr
+    assert {name: table(reader, name, uid, "1, 2, 3, 4, 5") for name in FACTS} == streamed
 
 
 def test_bytes_that_are_no_packet_are_counted_and_kept(stack: Stack) -> None:
