@@ -6,9 +6,10 @@ writes it for its stack with all addresses and generated passwords (default `.pi
 
 import os
 from pathlib import Path
+from typing import Annotated
 
 from psycopg.conninfo import make_conninfo
-from pydantic import SecretStr
+from pydantic import Field, IPvAnyNetwork, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -81,8 +82,18 @@ class GatewaySettings(PostgresSettings, ShardSettings):
     block_bytes: int = 256 * 1024
     receive_buffer_bytes: int = 8 * 1024 * 1024
     """Asked of the kernel; Linux gives at most net.core.rmem_max."""
-    outbox_bytes: int = 256 * 1024 * 1024
+    udp_reuse_port: bool = False
+    """Several gateways on one UDP port: the kernel gives each source to one of them."""
+    allowed_sources: list[IPvAnyNetwork] | None = None
+    """Addresses and networks that may send, as ["192.168.1.0/24"]; unset is everybody, [] nobody."""
+    source_rate: Annotated[int, Field(ge=0)] = 25_000
+    """Datagrams a second that one source may send; a rig at 60 Hz sends 415. 0 is no limit."""
+    spool: Path = STACK_HOME / "gateway" / "spool"
+    """Folder of what waits for NiFi and Postgres; each gateway needs one of its own."""
+    spool_bytes: Annotated[int, Field(ge=1024**2)] = 4 * 1024**3
     """What may wait for NiFi; beyond it the oldest blocks are dropped and counted."""
+    spool_sync_ms: Annotated[int, Field(ge=0)] = 100
+    """How often the spool is synced to disk, at most; what a failing machine can lose."""
     live_rate_hz: float = 60
     """Most frames a second that a viewer gets."""
     live_viewers: int = 200

@@ -69,6 +69,7 @@ async def gateway_process(folder: Path, **settings: object) -> AsyncIterator[Gat
         "NIFI_BLOCKS_URL": f"http://127.0.0.1:{closed}/blocks",
         "POSTGRES_PORT": closed,
         "SHUTDOWN_S": 0.1,
+        "SPOOL": folder / "spool",
         **{name.upper(): value for name, value in settings.items()},
     }
     given = {f"PITLANE_{name}": str(value) for name, value in names.items()}

@@ -6,6 +6,8 @@ import sys
 
 import structlog
 import uvloop
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from pitlane.errors import PitlaneError
 from pitlane.settings import GatewaySettings
@@ -25,7 +27,12 @@ async def run(settings: GatewaySettings) -> None:
 
 
 def main() -> int:
-    settings = GatewaySettings()
+    try:
+        settings = GatewaySettings()
+    except (ValidationError, SettingsError) as error:  # a setting that is not understood must not become "everybody"
+        log.configure("info")
+        structlog.get_logger().error("cannot start", reason="bad_setting", error=str(error), hint="see .env.example")
+        return 1
     log.configure(settings.log_level)
     try:
         uvloop.run(run(settings))

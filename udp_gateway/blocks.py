@@ -4,7 +4,7 @@ A block holds entries of one length from one (format, packet, shard); rejected d
 length instead of by packet. Its attributes become the FlowFile's attributes and then the record's headers.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 OPEN_REJECTED = 64
@@ -28,7 +28,6 @@ class BlockKey(NamedTuple):
 
 class Block(NamedTuple):
     key: BlockKey
-    block_id: str
     datagrams: int
     first_arrival_ns: int
     content: bytes
@@ -37,13 +36,14 @@ class Block(NamedTuple):
     def size(self) -> int:
         return len(self.content)
 
-    def attributes(self) -> dict[str, str]:
+    def attributes(self, block_id: str) -> dict[str, str]:
+        """What NiFi routes on and Kafka's headers say; `block_id` tells a block that comes twice."""
         key = self.key
         named = {
             "packet.format": "none" if key.rejected else str(key.packet_format),
             "packet.id": "none" if key.rejected else str(key.packet_id),
             "packet.name": key.packet_name,
-            "block.id": self.block_id,
+            "block.id": block_id,
             "block.count": str(self.datagrams),
             "block.bytes": str(len(self.content) // self.datagrams),
             "block.first_arrival_ns": str(self.first_arrival_ns),
@@ -55,9 +55,8 @@ class Block(NamedTuple):
 class Gatherer:
     """Collects entries until `take`; a block that reaches `limit_bytes` is closed and the next one opened."""
 
-    def __init__(self, limit_bytes: int, next_id: Callable[[], str]) -> None:
+    def __init__(self, limit_bytes: int) -> None:
         self._limit = limit_bytes
-        self._next_id = next_id
         self._open: dict[BlockKey, _Open] = {}
         self._closed: list[Block] = []
         self._open_rejected = 0
@@ -94,8 +93,7 @@ class Gatherer:
         gathered = self._open.pop(key)
         self._open_rejected -= key.rejected
         content = b"".join(gathered.entries)
-        block = Block(key, self._next_id(), len(gathered.entries), gathered.first_arrival_ns, content)
-        self._closed.append(block)
+        self._closed.append(Block(key, len(gathered.entries), gathered.first_arrival_ns, content))
 
 
 class _Open(NamedTuple):

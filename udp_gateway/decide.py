@@ -3,14 +3,15 @@
 Each datagram has exactly one fate, so that the counts close:
 
     Forward        a packet for NiFi, by block
-    StoreSession   a session packet for Postgres
+    StoreSession   a session packet for Postgres, by block as well
     Skip           a session packet that says nothing about a session (reason)
     Reject         bytes that are no packet (reason); they go to the dead letter, by block
+    Drop           whatever a source sends that may not, or not so much (reason)
 
 and beside it perhaps a ShowLive (the followed car has a new frame) and a Note (for the log).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from f1_packets import PACKET_IDS, PACKETS, Header, Packet, Rejected, block, identify, read_header
@@ -18,15 +19,14 @@ from udp_gateway.blocks import BlockKey
 from udp_gateway.live_state import LiveState
 from udp_gateway.message import CAR_PACKETS
 from udp_gateway.rig import Rig
-from udp_gateway.session_row import SessionRow, SessionSample, read_session
+from udp_gateway.session_row import read_session
+from udp_gateway.sources import MAX_SOURCES, Network, Source, Sources
 
 SESSION = PACKET_IDS["session"]
 
-MAX_RIGS = 1000
-"""Rigs remembered at once; beyond it the one unseen for longest is forgotten (sources can be forged)."""
-
 NOTE_EVERY_NS = 1_000_000_000
-"""Two games behind one address swap the session with every packet; the log gets one line a second of that."""
+"""Two games behind one address swap the session with every packet, and a flood is above its limit with each: the log
+gets one line a second of that."""
 
 
 class Forward(NamedTuple):
@@ -36,9 +36,9 @@ class Forward(NamedTuple):
 
 
 class StoreSession(NamedTuple):
-    row: SessionRow
-    sample: SessionSample | None
-    """None when nothing of it changed since the last one."""
+    key: BlockKey
+    arrival_ns: int
+    entry: bytes
 
 
 class Skip(NamedTuple):
@@ -53,6 +53,11 @@ class Reject(NamedTuple):
     entry: bytes
 
 
+class Drop(NamedTuple):
+    reason: str
+    """`source_unknown`: not in the list of allowed ones. `source_limit`: above its rate."""
+
+
 class ShowLive(NamedTuple):
     state: LiveState
 
@@ -62,16 +67,27 @@ class Note(NamedTuple):
     fields: dict[str, object]
 
 
-Effect = Forward | StoreSession | Skip | Reject | ShowLive | Note
+Effect = Forward | StoreSession | Skip | Reject | Drop | ShowLive | Note
+
+_SOURCE_UNKNOWN = (Drop("source_unknown"),)
+_SOURCE_LIMIT = (Drop("source_limit"),)
 
 
 class Core:
-    """The gateway's memory between datagrams: which rigs there are and what each was last seen doing."""
+    """The gateway's memory between datagrams: who sends, which rigs there are, what each was last seen doing."""
 
-    def __init__(self, rig_names: Mapping[str, str], shards: int) -> None:
+    def __init__(
+        self,
+        rig_names: Mapping[str, str],
+        shards: int,
+        allowed: Iterable[Network] | None = None,
+        source_rate: int = 0,
+    ) -> None:
+        """`rig_names` maps addresses to names; `allowed` and `source_rate` (datagrams a second) None and 0: no limit."""
         self._rig_names = rig_names
         self._shards = shards
-        self._by_source: dict[str, Rig] = {}
+        self._sources = Sources(allowed)
+        self._interval_ns = 1_000_000_000 // source_rate if source_rate else 0
         self._keys = {
             (packet_format, packet_id, shard): BlockKey(packet_format, packet_id, packet.name, shard, packet.size)
             for (packet_format, packet_id), packet in PACKETS.items()
@@ -82,40 +98,57 @@ class Core:
 
     def decide(self, datagram: bytes, source: str, now_ns: int) -> tuple[Effect, ...]:
         """The effects of one datagram from `source` (an address), arrived at `now_ns` (since the epoch)."""
+        sender = self._sources.find(source, now_ns)
+        if sender is None:
+            return _SOURCE_UNKNOWN
+        if not sender.admit(now_ns, self._interval_ns):
+            return self._limit(sender, source, now_ns)
         try:
             packet = identify(datagram)
         except Rejected as rejected:
             return (self._reject(datagram, source, now_ns, rejected.reason),)
         header = read_header(datagram)
-        rig = self._by_source.get(source)
         notes: tuple[Effect, ...] = ()
+        rig = sender.rig
         if rig is None:
-            rig = self._meet(source)
+            rig = sender.rig = self._meet(source)
             notes = (Note("rig appeared", {"rig": rig.name, "source": source}),)
         if rig.see(header, now_ns) and now_ns - rig.noted_ns >= NOTE_EVERY_NS:
             rig.noted_ns = now_ns
             begun = {"rig": rig.name, "session": f"{header.session_uid:016x}", "packet_format": header.packet_format}
             notes += (Note("session began", begun),)
-        if packet.id == SESSION:
-            return (self._session(rig, packet, header, datagram, now_ns), *notes)
         key = self._keys[header.packet_format, packet.id, rig.shard]
-        forward = Forward(key, now_ns, block.entry(now_ns, rig.name, datagram))
+        entry = block.entry(now_ns, rig.name, datagram)
+        if packet.id == SESSION:
+            reason = self._unwanted_session(rig, packet, header, datagram, now_ns)
+            return (Skip(packet.format, reason) if reason else StoreSession(key, now_ns, entry), *notes)
+        forward = Forward(key, now_ns, entry)
         if packet.id in CAR_PACKETS:
             state = rig.follow(packet, header, datagram, now_ns)
             if state is not None:
                 return (forward, ShowLive(state), *notes)
         return (forward, *notes)
 
-    def _session(self, rig: Rig, packet: Packet, header: Header, datagram: bytes, now_ns: int) -> Effect:
+    @staticmethod
+    def _limit(sender: Source, source: str, now_ns: int) -> tuple[Effect, ...]:
+        sender.limited += 1
+        if now_ns - sender.noted_ns < NOTE_EVERY_NS:
+            return _SOURCE_LIMIT
+        dropped, sender.limited, sender.noted_ns = sender.limited, 0, now_ns
+        rig = {"rig": sender.rig.name} if sender.rig is not None else {}
+        return (*_SOURCE_LIMIT, Note("source above its limit", {"source": source, **rig, "dropped": dropped}))
+
+    @staticmethod
+    def _unwanted_session(rig: Rig, packet: Packet, header: Header, datagram: bytes, now_ns: int) -> str:
+        """Why a session packet says nothing; "" for one that does, which the rig then remembers."""
         if header.session_uid == 0:
-            return Skip(packet.format, "no_session")
+            return "no_session"
         row, sample = read_session(packet, header, datagram, rig.name, now_ns)
         if row.track_length_m == 0:
-            return Skip(packet.format, "empty_session")
-        changed = sample.differs(rig.sample)
+            return "empty_session"
         if rig.session is None or row.overall_frame >= rig.session.overall_frame:
             rig.session, rig.sample = row, sample
-        return StoreSession(row, sample if changed else None)
+        return ""
 
     def _reject(self, datagram: bytes, source: str, now_ns: int, reason: str) -> Reject:
         name = self._name(source)
@@ -124,14 +157,13 @@ class Core:
         return Reject(key, now_ns, block.entry(now_ns, name, datagram))
 
     def _meet(self, source: str) -> Rig:
-        if len(self._by_source) >= MAX_RIGS:
-            forgotten = min(self._by_source, key=lambda other: self._by_source[other].last_seen_ns)
-            self.rigs.pop(self._by_source.pop(forgotten).name, None)
+        if len(self.rigs) >= MAX_SOURCES:
+            remembered = self._sources.rigs()
+            self.rigs = {name: rig for name, rig in self.rigs.items() if name in remembered}
         name = self._name(source)
         rig = self.rigs.get(name)
         if rig is None:
             rig = self.rigs[name] = Rig(name, block.shard_of(name, self._shards))
-        self._by_source[source] = rig
         return rig
 
     def _name(self, source: str) -> str:

@@ -2,54 +2,94 @@
 
 import asyncio
 import contextlib
-import secrets
 import time
 from collections.abc import Awaitable, Callable
-from itertools import count
 
 import structlog
 
+from pitlane.errors import PitlaneError
 from pitlane.settings import GatewaySettings
-from udp_gateway.blocks import BlockKey, Gatherer
-from udp_gateway.decide import SESSION, Core, Effect, Forward, Note, Reject, ShowLive, Skip, StoreSession
+from udp_gateway.blocks import Gatherer
+from udp_gateway.decide import SESSION, Core, Drop, Effect, Forward, Note, Reject, ShowLive, Skip, StoreSession
 from udp_gateway.ledger import Ledger
 from udp_gateway.live import STALE_S, Hub
-from udp_gateway.outbox import Outbox
 from udp_gateway.post import Poster
 from udp_gateway.receive import Receiver
+from udp_gateway.record import Sums
 from udp_gateway.sessions import SessionStore
+from udp_gateway.spool import Spool
+from udp_gateway.tally import Tally
 from udp_gateway.web import Web
 
 log = structlog.get_logger()
 
 RATE_INTERVAL_S = 1.0
+
+SESSION_SHARE = 16
+"""Session packets get this part of what the spool may take: two of some 355 packets a second."""
 AFTER_FAULT_S = 1.0
+
+
+class SpoolUnusable(PitlaneError):
+    reason = "spool_unusable"
 
 
 class Gateway:
     def __init__(self, settings: GatewaySettings) -> None:
+        """Opens the spool; raises SpoolTaken or SpoolUnusable."""
         self._settings = settings
         self._started = time.time()
-        self._core = Core(settings.rigs, settings.shards)
-        self._ledger = Ledger()
-        self._gatherer = Gatherer(settings.block_bytes, block_ids())
-        self._outbox = Outbox(settings.outbox_bytes, lambda block: self._ledger.block_dropped(block, "outbox_full"))
-        self._poster = Poster(settings.nifi_blocks_url, self._outbox, self._ledger.block_arrived)
-        self._sessions = SessionStore(settings.conninfo("gateway"), self._ledger)
+        self._core = Core(settings.rigs, settings.shards, settings.allowed_sources, settings.source_rate)
+        self._gatherer = Gatherer(settings.block_bytes)
+        self._open_spool()
+        self._poster = Poster(settings.nifi_blocks_url, self._blocks, self._ledger, settings.spool / "refused")
+        self._sessions = SessionStore(settings.conninfo("gateway"), self._session_blocks, self._ledger)
         self._hub = Hub()
         self._web = Web(settings, self._hub, self.status, self.health)
         self._receiver: Receiver | None = None
         self._rates: dict[str, float] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
+    def _open_spool(self) -> None:
+        """What the run before left: its blocks, its session packets and its counts."""
+        settings = self._settings
+
+        def drop(sums: Sums, reason: str) -> None:
+            self._ledger.drop(sums, reason)
+
+        try:
+            self._tally = Tally(settings.spool / "received")
+            self._blocks = Spool(settings.spool / "nifi", settings.spool_bytes, drop)
+            self._session_blocks = Spool(settings.spool / "postgres", settings.spool_bytes // SESSION_SHARE, drop)
+        except OSError as error:
+            raise SpoolUnusable(f"cannot spool into {settings.spool}: {error}", "set PITLANE_SPOOL") from error
+        blocks, sessions = self._blocks.recovered, self._session_blocks.recovered
+        note = blocks.note
+        if note is not None and sessions.note is not None:
+            # The sessions' spool is written first, so it may know of more that Postgres has.
+            note = {**note, "stored": max(note["stored"], sessions.note["stored"])}
+        unaccounted = [*blocks.unaccounted, *sessions.unaccounted]
+        self._ledger = Ledger.recover(note, unaccounted, self._waiting(), self._tally.of(self._blocks.id))
+        self._tally.set(self._ledger.received)
+        if waiting := self._waiting().total:
+            log.info("spool recovered", datagrams=waiting)
+        if lost := self._ledger.dropped["crash"] - (note["dropped"].get("crash", 0) if note else 0):
+            log.error("lost in a crash", datagrams=lost)
+
     async def start(self) -> None:
         """Listens; raises PitlaneError when a port cannot be had."""
         settings = self._settings
         self._clock = asyncio.get_running_loop().time
         http_port = await self._web.start()
-        self._receiver = Receiver(settings.udp_host, settings.udp_port, settings.receive_buffer_bytes, self.on_datagram)
+        self._receiver = Receiver(
+            settings.udp_host,
+            settings.udp_port,
+            settings.receive_buffer_bytes,
+            self.on_datagram,
+            reuse_port=settings.udp_reuse_port,
+        )
         self._receiver.start()
-        for work in (self._poster.run, self._sessions.run, self._flush_blocks, self._measure_rates):
+        for work in (self._poster.run, self._sessions.run, self._spool_blocks, self._measure_rates):
             self._tasks.append(asyncio.create_task(_for_ever(work)))
         log.info(
             "listening",
@@ -59,60 +99,88 @@ class Gateway:
         )
 
     async def stop(self) -> None:
-        """Takes what the kernel still holds, flushes blocks and sessions for at most `shutdown_s`, and closes."""
+        """Takes what the kernel still holds, lets NiFi and Postgres take theirs for at most `shutdown_s`, and closes.
+
+        What they have not taken by then stays in the spool for the next run.
+        """
         if self._receiver is not None:
             self._receiver.close()
         self._hand_over_blocks()
-        timeout_s = self._settings.shutdown_s
-        await asyncio.gather(self._poster.drain(timeout_s), self._sessions.drain(timeout_s))
+        self._sync()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.shutdown_s):
+                while self._waiting().total:
+                    await asyncio.sleep(0.02)
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        self._hand_over_blocks()  # notes what they took
+        self._sync()
         await self._web.close()
-        counts = self._counts()
+        counts = self._ledger.as_dict(self._waiting())
         log.info("stopped", **{name: value for name, value in counts.items() if name != "packets"})
-        if counts["waiting"]:
-            log.error("lost at shutdown", datagrams=counts["waiting"])
+        for opened in (self._session_blocks, self._blocks, self._tally):
+            opened.close()
 
     def on_datagram(self, datagram: bytes, source: str, now_ns: int) -> None:
         """One datagram from the socket: decided, and done."""
         self._ledger.received += 1
+        self._tally.set(self._ledger.received)
         for effect in self._core.decide(datagram, source, now_ns):
             self._carry_out(effect)
 
     def _carry_out(self, effect: Effect) -> None:
         ledger = self._ledger
         match effect:
-            case Forward(key, arrival_ns, entry):
-                ledger.packets[key.packet_format, key.packet_id, key.packet_name] += 1
+            case Forward(key, arrival_ns, entry) | StoreSession(key, arrival_ns, entry):
+                ledger.gathered(key)
                 self._gatherer.add(key, arrival_ns, entry)
             case ShowLive(state):
                 self._hub.publish(state, self._clock())
-            case StoreSession(row, sample):
-                ledger.packets[row.packet_format, SESSION, "session"] += 1
-                self._sessions.put(row, sample)
             case Skip(packet_format, reason):
                 ledger.packets[packet_format, SESSION, "session"] += 1
                 ledger.skipped[reason] += 1
             case Reject(key, arrival_ns, entry):
-                ledger.rejected[key.reject_reason] += 1
+                ledger.gathered(key)
                 if not self._gatherer.add(key, arrival_ns, entry):
                     ledger.dead_letter_dropped += 1
+            case Drop(reason):
+                ledger.dropped[reason] += 1
             case Note(event, fields):
                 log.info(event, **fields)
 
-    async def _flush_blocks(self) -> None:
+    async def _spool_blocks(self) -> None:
+        """What is gathered goes to disk every `block_interval_ms`, and from there to NiFi and Postgres once synced."""
+        synced = 0.0
         while True:
             await asyncio.sleep(self._settings.block_interval_ms / 1000)
             self._hand_over_blocks()
+            if self._clock() - synced >= self._settings.spool_sync_ms / 1000:
+                await asyncio.gather(*(asyncio.to_thread(spool.sync) for spool in (self._session_blocks, self._blocks)))
+                synced = self._clock()
+                self._wake()
 
     def _hand_over_blocks(self) -> None:
         blocks = self._gatherer.take()
-        if blocks:
-            self._outbox.append(blocks)
-            self._poster.wake()
+        sessions = [block for block in blocks if block.key.packet_id == SESSION]
+        self._session_blocks.append(sessions, self._ledger.note)
+        self._blocks.append([block for block in blocks if block.key.packet_id != SESSION], self._ledger.note)
+
+    def _sync(self) -> None:
+        self._session_blocks.sync()
+        self._blocks.sync()
+        self._wake()
+
+    def _wake(self) -> None:
+        self._poster.wake()
+        self._sessions.wake()
+
+    def _waiting(self) -> Sums:
+        """Datagrams that are gathered or in a spool."""
+        gathered = sum((Sums.of(key, count) for key, count in self._gatherer.counts()), Sums())
+        return gathered + self._blocks.waiting + self._session_blocks.waiting
 
     async def _measure_rates(self) -> None:
         """Datagrams a second of each rig, over the last second; the log hears when a feed stops and resumes."""
@@ -128,18 +196,14 @@ class Gateway:
                     log.info("feed stopped" if rate == 0 else "feed running", rig=name)
             self._rates, before, then = rates, seen, now
 
-    def _counts(self) -> dict[str, object]:
-        waiting: list[tuple[BlockKey, int]] = list(self._gatherer.counts())
-        waiting.extend((block.key, block.datagrams) for block in self._outbox)
-        return self._ledger.as_dict(waiting, self._sessions.waiting)
-
     def status(self) -> dict[str, object]:
         """Everything `/status` says; the equation of `ledger` holds in it."""
         now = time.time()
         receiver = self._receiver
         return {
             "uptime_s": round(now - self._started, 1),
-            **self._counts(),
+            "ledger": self._blocks.id,
+            **self._ledger.as_dict(self._waiting()),
             "rigs": {
                 name: {
                     "rate_hz": round(self._rates.get(name, 0.0), 1),
@@ -155,10 +219,14 @@ class Gateway:
             "kernel": {
                 "drops": receiver.kernel_drops() if receiver else None,
                 "buffer_bytes": receiver.buffer_bytes if receiver else None,
+                "buffer_wanted_bytes": self._settings.receive_buffer_bytes,
                 "errors": receiver.errors if receiver else 0,
             },
-            "outbox": {"blocks": len(self._outbox), "bytes": self._outbox.bytes},
-            "session_samples_dropped": self._sessions.samples_dropped,
+            "spool": {
+                "nifi": _depth(self._blocks, now),
+                "postgres": _depth(self._session_blocks, now),
+                "limit_bytes": self._settings.spool_bytes,
+            },
             "viewers": self._hub.viewers(),
             "nifi": self._poster.nifi.as_dict(),
             "postgres": self._sessions.postgres.as_dict(),
@@ -186,8 +254,5 @@ async def _for_ever(work: Callable[[], Awaitable[None]]) -> None:
             await asyncio.sleep(AFTER_FAULT_S)
 
 
-def block_ids() -> Callable[[], str]:
-    """Ids unique over restarts: what sets this run apart, and a count."""
-    run = f"{int(time.time()):08x}{secrets.token_hex(4)}"
-    numbers = count()
-    return lambda: f"{run}-{next(numbers):08x}"
+def _depth(spool: Spool, now: float) -> dict[str, object]:
+    return {"bytes": spool.bytes, "datagrams": spool.waiting.total, "oldest_s": round(spool.oldest_s(now), 1)}

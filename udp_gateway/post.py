@@ -1,76 +1,127 @@
-"""Posts the outbox to NiFi, in order, one POST at a time, until NiFi says 200.
+"""Posts the spool to NiFi, in order, one POST at a time, until NiFi says 200.
 
-Anything but 200 (503: its queue is full, 404: the flow is stopped) and every refused or broken connection
-means: wait, then post the same blocks again. Nothing else waits meanwhile. NiFi may have taken a POST whose
-answer was lost; the blocks then arrive twice with the same `block.id`, and facts written by natural key stay
-the same.
+Every refused or broken connection and every answer that is about NiFi and not about a block (503: its queue is full,
+404: the flow is stopped) means: wait, then post the same blocks again. Nothing else waits meanwhile. NiFi may have
+taken a POST whose answer was lost; the blocks then arrive twice with the same `block.id`, and facts written by natural
+key stay the same.
+
+An answer that says the content is bad (REFUSALS) is tried block by block. A block that NiFi refuses while it takes
+others beside it is given up, counted, and kept as a file. Where it takes none of them, the trouble is not the blocks'.
 """
 
 import asyncio
-from collections.abc import Callable
+import enum
+from collections.abc import Sequence
+from pathlib import Path
 
 import aiohttp
+import structlog
 
 from udp_gateway import flowfile
 from udp_gateway.backoff import Backoff
-from udp_gateway.blocks import Block
+from udp_gateway.ledger import Ledger
 from udp_gateway.neighbour import Neighbour
-from udp_gateway.outbox import Outbox
+from udp_gateway.record import Sums
+from udp_gateway.segment import Spooled
+from udp_gateway.spool import Spool
+
+log = structlog.get_logger()
 
 POST_BYTES = 4 * 1024 * 1024
 """At most so much in one POST: large enough to catch up many times faster than real time."""
 
 TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=3)
 
+REFUSALS = frozenset({400, 413, 415, 422})
+
+
+class Answer(enum.Enum):
+    TAKEN = enum.auto()
+    REFUSED = enum.auto()
+    AWAY = enum.auto()
+
 
 class Poster:
-    def __init__(self, url: str, outbox: Outbox, on_arrived: Callable[[Block], None]) -> None:
+    def __init__(self, url: str, spool: Spool, ledger: Ledger, refused: Path) -> None:
+        """`refused` is the folder for blocks that NiFi will not have."""
         self._url = url
-        self._outbox = outbox
-        self._on_arrived = on_arrived
+        self._spool = spool
+        self._ledger = ledger
+        self._refused = refused
         self._news = asyncio.Event()
         self._backoff = Backoff(first=0.2, longest=2.0)
+        self._answers: dict[int, Answer] = {}
+        """Of the batch that is out, where it had to be posted block by block."""
         self.nifi = Neighbour("nifi")
 
     def wake(self) -> None:
-        """There is something new in the outbox."""
+        """There is something new in the spool."""
         self._news.set()
 
     async def run(self) -> None:
         """Until cancelled."""
         async with aiohttp.ClientSession(timeout=TIMEOUT) as http:
             while True:
-                if not len(self._outbox):
+                batch = self._spool.batch(POST_BYTES)
+                if not batch:
                     self._news.clear()
                     await self._news.wait()
-                if await self._post(http):
+                elif await self._deliver(http, batch):
                     self._backoff.reset()
                 else:
                     await asyncio.sleep(self._backoff.wait())
 
-    async def drain(self, timeout_s: float) -> None:
-        """Waits until the outbox is empty, at most `timeout_s`; `run` does the work."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                while len(self._outbox):
-                    await asyncio.sleep(0.02)
-        except TimeoutError:
-            pass
+    async def _deliver(self, http: aiohttp.ClientSession, batch: Sequence[Spooled]) -> bool:
+        """False when the batch stays in the spool."""
+        answer = Answer.REFUSED if self._answers else await self._post(http, batch)
+        if answer is Answer.REFUSED and not await self._one_by_one(http, batch):
+            return False
+        if answer is Answer.AWAY:
+            return False
+        self.nifi.up()
+        answers, self._answers = self._answers, {}
+        for sequence, block in self._spool.forget():
+            sums = Sums.of(block.key, block.datagrams)
+            if answers.get(sequence) is Answer.REFUSED:
+                self._ledger.drop(sums, "refused")
+                self._set_aside(Spooled(sequence, block))
+            else:
+                self._ledger.taken(sums)
+        return True
 
-    async def _post(self, http: aiohttp.ClientSession) -> bool:
-        batch = self._outbox.batch(POST_BYTES)
-        body = flowfile.pack((block.attributes(), block.content) for block in batch)
+    async def _one_by_one(self, http: aiohttp.ClientSession, batch: Sequence[Spooled]) -> bool:
+        """True when every block has its answer, and those refused got it after NiFi had taken others."""
+        takes_others = Answer.TAKEN in self._answers.values()
+        for spooled in batch:
+            if self._answers.get(spooled.sequence) is not Answer.TAKEN:
+                answer = await self._post(http, [spooled])
+                if answer is Answer.AWAY:
+                    return False
+                self._answers[spooled.sequence] = answer
+        return takes_others or Answer.REFUSED not in self._answers.values()
+
+    async def _post(self, http: aiohttp.ClientSession, batch: Sequence[Spooled]) -> Answer:
         headers = {"Content-Type": flowfile.CONTENT_TYPE}
         try:
-            async with http.post(self._url, data=body, headers=headers, allow_redirects=False) as answer:
+            async with http.post(self._url, data=self._pack(batch), headers=headers, allow_redirects=False) as answer:
                 text = "" if answer.status == 200 else (await answer.text())[:200]
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             self.nifi.down(f"{type(error).__name__}: {error}")
-            return False
-        if answer.status != 200:
-            self.nifi.down(f"HTTP {answer.status} {text}")
-            return False
-        self.nifi.up()
-        for block in self._outbox.forget():
-            self._on_arrived(block)
-        return True
+            return Answer.AWAY
+        if answer.status == 200:
+            return Answer.TAKEN
+        self.nifi.down(f"HTTP {answer.status} {text}")
+        return Answer.REFUSED if answer.status in REFUSALS else Answer.AWAY
+
+    def _pack(self, batch: Sequence[Spooled]) -> bytes:
+        named = ((self._spool.block_id(sequence), block) for sequence, block in batch)
+        return flowfile.pack((block.attributes(block_id), block.content) for block_id, block in named)
+
+    def _set_aside(self, spooled: Spooled) -> None:
+        file = self._refused / f"{self._spool.block_id(spooled.sequence)}.flowfile"
+        log.error("block refused by NiFi", file=str(file), packet=spooled.block.key.packet_name)
+        try:
+            file.parent.mkdir(exist_ok=True)
+            file.write_bytes(self._pack([spooled]))
+        except OSError as error:
+            log.error("refused block not kept", file=str(file), error=str(error))

@@ -33,13 +33,17 @@ class PortTaken(PitlaneError):
 class Receiver:
     """Hands every datagram of one socket to `on_datagram` on the running loop, until closed."""
 
-    def __init__(self, host: str, port: int, buffer_bytes: int, on_datagram: OnDatagram) -> None:
+    def __init__(
+        self, host: str, port: int, buffer_bytes: int, on_datagram: OnDatagram, *, reuse_port: bool = False
+    ) -> None:
+        """Raises PortTaken. With `reuse_port` several processes may have the port, and the kernel spreads sources."""
         self._on_datagram = on_datagram
         self._buffer = bytearray(LARGEST_DATAGRAM)
         self._view = memoryview(self._buffer)
-        self._socket = _bind(host, port)
+        self._socket = _bind(host, port, reuse_port)
         self._inode = os.fstat(self._socket.fileno()).st_ino
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
+        self.buffer_wanted_bytes = buffer_bytes
         self.buffer_bytes = _widen(self._socket, buffer_bytes)
         self.errors = 0
         """`recvfrom` failures other than an empty socket: counted, never fatal."""
@@ -88,11 +92,13 @@ def kernel_drops(inode: int, tables: tuple[str, ...] = ("/proc/net/udp", "/proc/
     return None
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int, reuse_port: bool) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_DGRAM)
     listening.setblocking(False)
     try:
+        if reuse_port:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listening.bind((host, port))
     except OSError as error:
         listening.close()

@@ -9,6 +9,7 @@ from typing import Any
 
 from f1_packets import PACKET_NAMES
 from pitlane.settings import REPOSITORY
+from udp_gateway.ledger import DROPPED
 from udp_gateway.live import STALE_S
 from udp_gateway.message import FIELDS, LiveField
 
@@ -60,15 +61,15 @@ At any moment, for datagrams:
 | `stored` | session packets whose row is in Postgres, or a newer one that stands for it |
 | `skipped` | session packets without a session, by reason: `no_session` (UID 0), `empty_session` (no track) |
 | `forwarded` | packets that NiFi took |
-| `waiting` | packets gathered, in the outbox, or waiting for Postgres |
+| `waiting` | packets gathered or in the spool, for NiFi or for Postgres |
 | `rejected` | datagrams that are no packets, by reason: `too_short`, `unknown_format`, `unknown_packet`, `wrong_size` |
-| `dropped` | packets given up, by reason: `outbox_full`, `sessions_full`, `refused` (by Postgres) |
+| `dropped` | packets given up, by reason: {dropped} |
 | `dead_letter` | where the rejected are: NiFi took them, they wait, or they were given up |
 | `packets` | received packets by format and name |
 | `rigs` | for each rig: datagrams a second, last seen, format, session, `frame_gaps` (overall frames that never came) |
-| `kernel` | `drops`: datagrams lost in a full receive buffer (null where the system does not say), `buffer_bytes` |
-| `outbox` | blocks and bytes that wait for NiFi |
-| `session_samples_dropped` | samples given up while Postgres was away |
+| `kernel` | `drops`: datagrams lost in a full receive buffer (null where the system does not say), `buffer_bytes` and what was asked for |
+| `spool` | what waits on disk for `nifi` and `postgres`: bytes, datagrams, age of the oldest; `limit_bytes` |
+| `ledger` | id of the spool and of these counts, which outlive restarts; block ids begin with it |
 | `viewers` | open live WebSockets |
 | `nifi`, `postgres` | `state` (unknown, up, down), `since`, `last_error`, `failures` |
 """
@@ -99,7 +100,8 @@ def document() -> str:
         f"| `{field.name}` | {field.type} | {field.unit} | {field.description} | {_source(field)} |" for field in FIELDS
     )
     table = f"| field | type | unit | what | from |\n|---|---|---|---|---|\n{rows}"
-    return TEXT.format(stale=f"{STALE_S:g}", fields=table)
+    dropped = ", ".join(f"`{reason}` ({why})" for reason, why in DROPPED.items())
+    return TEXT.format(stale=f"{STALE_S:g}", fields=table, dropped=dropped)
 
 
 def _source(field: LiveField) -> str:

@@ -1,35 +1,38 @@
 """Sessions into Postgres, straight from the gateway: the row of each session, and samples of what changes.
 
-Postgres may be away: the newest row of each session waits, samples wait in order up to a limit (beyond it the
-oldest are dropped and counted), and nothing live waits for either. Writing the same twice changes nothing.
+Session packets lie in a spool of their own until Postgres has them, so it may be away for hours, the gateway may be
+restarted meanwhile, and nothing live waits for either. Writing the same twice changes nothing.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
 import psycopg
 import structlog
 
+from f1_packets import PACKETS, block, read_header, text
 from udp_gateway.backoff import Backoff
 from udp_gateway.ledger import Ledger
 from udp_gateway.neighbour import Neighbour
-from udp_gateway.session_row import SessionRow, SessionSample
+from udp_gateway.record import Sums
+from udp_gateway.segment import Spooled
+from udp_gateway.session_row import SessionRow, SessionSample, read_session
+from udp_gateway.spool import Spool
 
 log = structlog.get_logger()
 
 REFUSED = (psycopg.DataError, psycopg.IntegrityError)
 """Postgres will not take this row however often it is tried."""
 
-MAX_SESSIONS = 1_000
-"""Sessions whose row may wait for Postgres; far more than rigs can open in hours."""
+BATCH_BYTES = 1024 * 1024
+"""Session packets in one transaction: about a thousand."""
 
-MAX_SAMPLES = 50_000
-"""Samples that may wait: one rig sends about one a second, so 50,000 are hours of ten rigs."""
+SESSIONS_REMEMBERED = 1000
+"""Sessions whose last sample is kept to compare with; one that is forgotten gets a sample more."""
 
-GATHER_S = 0.25
-"""What came meanwhile goes into one transaction."""
+Key = tuple[int, str]
+"""Session UID as Postgres has it, rig."""
 
 _KEY = ("session_uid", "rig")
 _STATE = tuple(name for name in SessionRow._fields if name not in (*_KEY, "started_at", "last_seen_at"))
@@ -61,124 +64,102 @@ UPSERT_SESSION = _upsert_session()
 INSERT_SAMPLE = _insert_sample()
 
 
-class _Waiting(NamedTuple):
-    row: SessionRow
-    packets: int
-    """Session packets that this row stands for."""
-
-
 class SessionStore:
-    def __init__(self, conninfo: str, ledger: Ledger) -> None:
+    def __init__(self, conninfo: str, spool: Spool, ledger: Ledger) -> None:
         self._conninfo = conninfo
+        self._spool = spool
         self._ledger = ledger
-        self._rows: dict[tuple[int, str], _Waiting] = {}
-        self._samples: deque[SessionSample] = deque()
+        self._last: dict[Key, SessionSample] = {}
         self._news = asyncio.Event()
-        self._writing = 0
         self._backoff = Backoff(first=0.5, longest=10.0)
-        self.samples_dropped = 0
         self.postgres = Neighbour("postgres")
 
-    def put(self, row: SessionRow, sample: SessionSample | None) -> None:
-        """Takes what one session packet said."""
-        self._keep(row, 1)
-        if sample is not None:
-            self._samples.append(sample)
-        self._trim()
+    def wake(self) -> None:
+        """There is something new in the spool."""
         self._news.set()
-
-    @property
-    def waiting(self) -> int:
-        """Session packets not yet in Postgres."""
-        return self._writing + sum(waiting.packets for waiting in self._rows.values())
 
     async def run(self) -> None:
         """Until cancelled. Connects when there is something to write, and again when the connection is lost."""
         while True:
-            await self._news.wait()
+            await self._batch()
             try:
                 connection = await psycopg.AsyncConnection.connect(self._conninfo, connect_timeout=5)
                 async with connection:
                     while True:
-                        await self._news.wait()
-                        await asyncio.sleep(GATHER_S)
-                        await self._write(connection)
+                        await self._write(connection, await self._batch())
             except (psycopg.Error, OSError) as error:
                 self.postgres.down(f"{type(error).__name__}: {error}")
                 await asyncio.sleep(self._backoff.wait())
 
-    async def drain(self, timeout_s: float) -> None:
-        """Waits until everything is written, at most `timeout_s`; `run` does the work."""
+    async def _batch(self) -> Sequence[Spooled]:
+        """The oldest session packets, as soon as there are any."""
+        while not (batch := self._spool.batch(BATCH_BYTES)):
+            self._news.clear()
+            await self._news.wait()
+        return batch
+
+    async def _write(self, connection: psycopg.AsyncConnection, batch: Sequence[Spooled]) -> None:
+        """One transaction; what fails stays in the spool."""
+        read = [both for spooled in batch for both in read_block(spooled)]
+        packets = Counter((row.session_uid, row.rig) for row, _ in read)
+        rows: dict[Key, SessionRow] = {}
+        for row, _ in read:
+            key = row.session_uid, row.rig
+            rows[key] = row.merged(rows[key]) if key in rows else row
+        last = self._last.copy()
+        samples = list(changes((sample for _, sample in read), last))
+        refused: set[Key] = set()
         try:
-            async with asyncio.timeout(timeout_s):
-                while self.waiting:
-                    await asyncio.sleep(0.02)
-        except TimeoutError:
-            pass
+            async with connection.transaction():
+                await _insert(connection, rows.values(), samples)
+        except REFUSED:
+            refused = await _write_singly(connection, rows, samples)
+        self._spool.forget()
+        lost = sum(packets[key] for key in refused)
+        self._ledger.stored += packets.total() - lost
+        self._ledger.drop(Sums(packets=lost), "refused")
+        self._last = dict(list(last.items())[-SESSIONS_REMEMBERED:])
+        self._backoff.reset()
+        self.postgres.up()
 
-    async def _write(self, connection: psycopg.AsyncConnection) -> None:
-        """One transaction; what fails is put back behind nothing newer."""
-        rows, self._rows = self._rows, {}
-        samples, self._samples = self._samples, deque()
-        self._news.clear()
-        self._writing = sum(waiting.packets for waiting in rows.values())
-        refused = 0
+
+def read_block(spooled: Spooled) -> Iterator[tuple[SessionRow, SessionSample]]:
+    """Row and sample of each session packet of a block."""
+    key, content = spooled.block.key, spooled.block.content
+    packet = PACKETS[key.packet_format, key.packet_id]
+    length = block.entry_bytes(packet.size)
+    for start in range(0, len(content), length):
+        arrival_ns, rig = block.PREFIX.unpack_from(content, start)
+        datagram = content[start + block.PREFIX.size : start + length]
+        yield read_session(packet, read_header(datagram), datagram, text(rig), arrival_ns)
+
+
+def changes(samples: Iterable[SessionSample], last: dict[Key, SessionSample]) -> Iterator[SessionSample]:
+    """The samples that say something new, given and keeping the newest of each session in `last`."""
+    for sample in samples:
+        key = sample.session_uid, sample.rig
+        before = last.get(key)
+        if sample.differs(before):
+            yield sample
+        if before is None or sample.overall_frame >= before.overall_frame:
+            last.pop(key, None)
+            last[key] = sample
+
+
+async def _write_singly(
+    connection: psycopg.AsyncConnection, rows: dict[Key, SessionRow], samples: Iterable[SessionSample]
+) -> set[Key]:
+    """Each row by itself, so that one that Postgres will never take holds up no other; those refused."""
+    refused: set[Key] = set()
+    for key, row in rows.items():
         try:
-            try:
-                async with connection.transaction():
-                    await _insert(connection, [waiting.row for waiting in rows.values()], samples)
-            except REFUSED:
-                refused = await self._write_singly(connection, list(rows.values()), samples)
-        except BaseException:
-            for waiting in rows.values():
-                self._keep(waiting.row, waiting.packets)
-            self._samples.extendleft(reversed(samples))
-            self._trim()
-            self._news.set()
-            raise
-        else:
-            self._ledger.stored += self._writing - refused
-            if refused:
-                self._ledger.dropped["refused"] += refused
-            self._backoff.reset()
-            self.postgres.up()
-        finally:
-            self._writing = 0
-
-    async def _write_singly(
-        self, connection: psycopg.AsyncConnection, rows: list[_Waiting], samples: Iterable[SessionSample]
-    ) -> int:
-        """Each row by itself, so that one that Postgres will never take holds up no other; packets refused."""
-        refused = 0
-        for waiting in rows:
-            try:
-                async with connection.transaction():
-                    await _insert(connection, [waiting.row], ())
-            except REFUSED as error:
-                refused += waiting.packets
-                uid = f"{waiting.row.session_uid % 2**64:016x}"
-                log.error("session refused", session=uid, rig=waiting.row.rig, error=str(error).strip())
-        for sample in samples:
-            try:
-                async with connection.transaction():
-                    await _insert(connection, (), [sample])
-            except REFUSED:
-                self.samples_dropped += 1
-        return refused
-
-    def _keep(self, row: SessionRow, packets: int) -> None:
-        key = (row.session_uid, row.rig)
-        earlier = self._rows.get(key)
-        merged = row if earlier is None else row.merged(earlier.row)
-        self._rows[key] = _Waiting(merged, packets + (earlier.packets if earlier else 0))
-
-    def _trim(self) -> None:
-        while len(self._rows) > MAX_SESSIONS:
-            oldest = min(self._rows, key=lambda key: self._rows[key].row.last_seen_at)
-            self._ledger.dropped["sessions_full"] += self._rows.pop(oldest).packets
-        while len(self._samples) > MAX_SAMPLES:
-            self._samples.popleft()
-            self.samples_dropped += 1
+            async with connection.transaction():
+                await _insert(connection, [row], [s for s in samples if (s.session_uid, s.rig) == key])
+        except REFUSED as error:
+            refused.add(key)
+            session = f"{row.session_uid % 2**64:016x}"
+            log.error("session refused", session=session, rig=row.rig, error=str(error).strip())
+    return refused
 
 
 async def _insert(

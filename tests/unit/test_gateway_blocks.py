@@ -2,15 +2,15 @@
 
 import struct
 
-import pytest
+import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.gateway import unpack
 from udp_gateway import flowfile
 from udp_gateway.blocks import OPEN_REJECTED, Block, BlockKey, Gatherer
-from udp_gateway.ledger import Ledger
-from udp_gateway.outbox import Outbox
+from udp_gateway.ledger import DROPPED, Ledger
+from udp_gateway.record import Sums
 
 MOTION = BlockKey(2025, 0, "motion", 1, 4)
 SPEED = BlockKey(2025, 6, "car_telemetry", 0, 4)
@@ -18,33 +18,24 @@ JUNK = BlockKey(0, 0, "rejected", 0, 4, "too_short")
 ENTRY = 28
 
 
-def gatherer(limit_bytes: int = 1000) -> Gatherer:
-    ids = iter(range(10_000))
-    return Gatherer(limit_bytes, lambda: f"id-{next(ids)}")
-
-
 def entry(number: int) -> bytes:
     return struct.pack("<Q16sI", number, b"rig", number)
 
 
-def block(number: int, size: int, key: BlockKey = MOTION) -> Block:
-    return Block(key, f"id-{number}", 1, number, bytes(size))
-
-
 def test_entries_of_one_kind_are_one_block():
-    gathered = gatherer()
+    gathered = Gatherer(limit_bytes=1000)
     for number in range(3):
         gathered.add(MOTION, 100 + number, entry(number))
     gathered.add(SPEED, 200, entry(9))
     assert list(gathered.counts()) == [(MOTION, 3), (SPEED, 1)]
     motion, speed = gathered.take()
-    assert motion == Block(MOTION, "id-0", 3, 100, entry(0) + entry(1) + entry(2))
-    assert speed == Block(SPEED, "id-1", 1, 200, entry(9))
+    assert motion == Block(MOTION, 3, 100, entry(0) + entry(1) + entry(2))
+    assert speed == Block(SPEED, 1, 200, entry(9))
     assert gathered.take() == []
 
 
 def test_a_block_never_outgrows_its_limit():
-    gathered = gatherer(limit_bytes=3 * ENTRY + 5)
+    gathered = Gatherer(limit_bytes=3 * ENTRY + 5)
     for number in range(7):
         gathered.add(MOTION, number, entry(number))
     assert list(gathered.counts()) == [(MOTION, 1), (MOTION, 3), (MOTION, 3)]
@@ -55,26 +46,26 @@ def test_a_block_never_outgrows_its_limit():
 
 
 def test_attributes_are_what_nifi_routes_on_and_kafka_keeps():
-    gathered = gatherer()
+    gathered = Gatherer(limit_bytes=1000)
     gathered.add(MOTION, 7, entry(1))
     gathered.add(MOTION, 8, entry(2))
-    assert gathered.take()[0].attributes() == {
+    assert gathered.take()[0].attributes("id-0") == {
         "packet.format": "2025", "packet.id": "0", "packet.name": "motion", "block.id": "id-0", "block.count": "2",
         "block.bytes": "28", "block.first_arrival_ns": "7", "shard": "1",
     }  # fmt: skip
 
 
 def test_a_rejected_block_says_why():
-    gathered = gatherer()
+    gathered = Gatherer(limit_bytes=1000)
     assert gathered.add(JUNK, 7, entry(1))
-    attributes = gathered.take()[0].attributes()
+    attributes = gathered.take()[0].attributes("id-0")
     assert attributes["packet.name"] == "rejected"
     assert (attributes["packet.id"], attributes["packet.format"]) == ("none", "none")
     assert attributes["reject.reason"] == "too_short"
 
 
 def test_junk_of_every_length_does_not_become_a_flowfile_for_each():
-    gathered = gatherer()
+    gathered = Gatherer(limit_bytes=1000)
     taken = [gathered.add(JUNK._replace(datagram_bytes=n), n, bytes(24 + n)) for n in range(OPEN_REJECTED + 10)]
     assert taken == [True] * OPEN_REJECTED + [False] * 10
     assert gathered.add(JUNK._replace(datagram_bytes=3), 1, bytes(27)), "a kind that is open takes more"
@@ -108,76 +99,61 @@ def test_any_flowfiles_come_apart_again(flowfiles):
     assert unpack(flowfile.pack(flowfiles)) == flowfiles
 
 
-# --- waiting for NiFi ---------------------------------------------------------------------------------------------
-
-
-def test_the_outbox_gives_blocks_in_order_and_again_until_forgotten():
-    outbox = Outbox(1000, on_drop=pytest.fail)
-    outbox.append([block(n, 100) for n in range(5)])
-    first = list(outbox.batch(limit_bytes=250))
-    assert [b.block_id for b in first] == ["id-0", "id-1"]
-    outbox.append([block(5, 100)])
-    assert outbox.batch(limit_bytes=250) == first
-    assert outbox.forget() == first
-    assert [b.block_id for b in outbox.batch(10_000)] == ["id-2", "id-3", "id-4", "id-5"]
-    outbox.forget()
-    assert (len(outbox), outbox.bytes, outbox.batch(10)) == (0, 0, [])
-
-
-def test_a_block_above_the_batch_limit_goes_alone():
-    outbox = Outbox(1000, on_drop=pytest.fail)
-    outbox.append([block(0, 500), block(1, 1)])
-    assert [b.block_id for b in outbox.batch(100)] == ["id-0"]
-
-
-def test_beyond_the_limit_the_oldest_are_dropped_but_never_what_is_out():
-    dropped: list[Block] = []
-    outbox = Outbox(300, dropped.append)
-    outbox.append([block(n, 100) for n in range(3)])
-    outbox.batch(100)
-    outbox.append([block(3, 100), block(4, 100)])
-    assert [b.block_id for b in dropped] == ["id-1", "id-2"]
-    assert [b.block_id for b in outbox] == ["id-0", "id-3", "id-4"]
-    assert outbox.bytes == 300
-
-
-@given(st.lists(st.one_of(st.integers(1, 200), st.sampled_from(["batch", "forget"])), max_size=60))
-def test_every_block_arrives_once_or_is_dropped_once(actions):
-    dropped: list[Block] = []
-    arrived: list[Block] = []
-    outbox = Outbox(500, dropped.append)
-    sent = 0
-    for action in actions:
-        if action == "batch":
-            outbox.batch(250)
-        elif action == "forget":
-            arrived += outbox.forget()
-        else:
-            outbox.append([block(sent, action)])
-            sent += 1
-        assert outbox.bytes == sum(b.size for b in outbox) <= 500 + 250
-    ids = [b.first_arrival_ns for b in [*arrived, *dropped, *outbox]]
-    assert sorted(ids) == list(range(sent))
-    assert [b.first_arrival_ns for b in arrived] == sorted(b.first_arrival_ns for b in arrived)
-
-
 # --- counts -----------------------------------------------------------------------------------------------------
 
 
+def counted() -> Ledger:
+    """12 received: 2 stored, 1 skipped, 1 forwarded, 1 dropped, 3 rejected (1 forwarded, 1 dropped); the others wait."""
+    ledger = Ledger(received=12, stored=2)
+    ledger.skipped["no_session"] += 1
+    ledger.gathered(MOTION, 5)
+    ledger.gathered(SPEED, 3)
+    for _ in range(3):
+        ledger.gathered(JUNK)
+    ledger.taken(Sums(1, 1))
+    ledger.drop(Sums(1, 1), "spool_full")
+    return ledger
+
+
+WAITING = Sums(4, 1)
+
+
 def test_the_ledger_keeps_packets_and_dead_letter_apart():
-    ledger = Ledger(received=12)
-    ledger.rejected["too_short"] = 3
-    ledger.skipped["no_session"] = 1
-    ledger.packets[2025, 0, "motion"] = 5
-    ledger.packets[2025, 6, "car_telemetry"] = 3
-    ledger.stored = 2
-    ledger.block_arrived(block(0, 1))
-    ledger.block_arrived(block(1, 1, JUNK))
-    ledger.block_dropped(block(2, 1), "outbox_full")
-    ledger.block_dropped(block(3, 1, JUNK), "outbox_full")
-    assert ledger.as_dict([(MOTION, 2), (SPEED, 1), (JUNK, 1)], waiting_sessions=1) == {
+    assert counted().as_dict(WAITING) == {
         "received": 12, "stored": 2, "skipped": {"no_session": 1}, "forwarded": 1, "waiting": 4,
-        "rejected": {"too_short": 3}, "dropped": {"outbox_full": 1},
+        "rejected": {"too_short": 3}, "dropped": {"spool_full": 1},
         "dead_letter": {"forwarded": 1, "waiting": 1, "dropped": 1},
         "packets": {"2025": {"motion": 5, "car_telemetry": 3}},
     }  # fmt: skip
+    assert counted().accounted(WAITING) == 12
+
+
+def test_counts_outlive_the_process():
+    note = orjson.loads(orjson.dumps(counted().note()))
+    again = Ledger.recover(note, [], WAITING, received=12)
+    assert again.as_dict(WAITING) == counted().as_dict(WAITING)
+
+
+def test_what_a_crash_took_is_counted():
+    again = Ledger.recover(counted().note(), [], WAITING, received=20)
+    assert (again.received, again.dropped["crash"]) == (20, 8)
+    assert again.accounted(WAITING) == 20
+
+
+def test_blocks_that_no_note_counts_are_counted():
+    behind = [Block(MOTION, 6, 0, b""), Block(JUNK, 2, 0, b"")]
+    again = Ledger.recover(counted().note(), behind, WAITING + Sums(6, 2), received=20)
+    assert (again.rejected["too_short"], again.packets[2025, 0, "motion"]) == (5, 11)
+    assert (again.received, again.dropped["crash"], again.accounted(WAITING + Sums(6, 2))) == (20, 0, 20)
+
+
+def test_a_count_that_the_machine_lost_is_made_good():
+    assert Ledger.recover(counted().note(), [], WAITING, received=0).received == 12
+
+
+def test_a_new_ledger_begins_at_nothing():
+    assert Ledger.recover(None, [], Sums(), received=0) == Ledger()
+
+
+def test_every_reason_is_explained():
+    assert set(counted().dropped) <= set(DROPPED)

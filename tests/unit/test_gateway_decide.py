@@ -1,7 +1,9 @@
 """What the gateway decides, from literal bytes: no socket, no clock."""
 
+import ipaddress
 import struct
 import zlib
+from collections import Counter
 from datetime import UTC, datetime
 
 import orjson
@@ -11,13 +13,16 @@ from hypothesis import strategies as st
 
 from f1_packets import HEADER_BYTES, PACKETS, Rejected
 from tests.datagrams import datagram, session
-from udp_gateway import decide
-from udp_gateway.decide import Core, Forward, Note, Reject, ShowLive, Skip, StoreSession
+from udp_gateway import sources
+from udp_gateway.blocks import Block
+from udp_gateway.decide import Core, Drop, Forward, Note, Reject, ShowLive, Skip, StoreSession
+from udp_gateway.segment import Spooled
+from udp_gateway.sessions import read_block
 
 NOW = 1_795_352_725_126_000_000
 SOURCE = "192.168.1.50"
 SECOND = 1_000_000_000
-FATES = (Forward, StoreSession, Skip, Reject)
+FATES = (Forward, StoreSession, Skip, Reject, Drop)
 
 
 @pytest.fixture
@@ -34,6 +39,14 @@ def fate(effects):
 def live(effects):
     found = [effect.state for effect in effects if isinstance(effect, ShowLive)]
     return found[0] if found else None
+
+
+def stored(effects):
+    """Row and sample that Postgres gets of a session packet."""
+    store = fate(effects)
+    assert isinstance(store, StoreSession)
+    (read,) = read_block(Spooled(0, Block(store.key, 1, store.arrival_ns, store.entry)))
+    return read
 
 
 def notes(effects):
@@ -81,11 +94,76 @@ def test_a_rig_is_its_address_or_what_settings_call_it():
     assert core.rigs["left"].datagrams == 2
 
 
-def test_the_rig_unseen_for_longest_is_forgotten(core, monkeypatch):
-    monkeypatch.setattr(decide, "MAX_RIGS", 2)
-    for seconds, source in enumerate(("a", "b", "a", "c")):
-        core.decide(datagram(0), source, NOW + seconds)
-    assert list(core.rigs) == ["a", "c"]
+def test_the_rigs_unseen_for_longest_are_forgotten(core, monkeypatch):
+    monkeypatch.setattr(sources, "MAX_SOURCES", 4)
+    monkeypatch.setattr("udp_gateway.decide.MAX_SOURCES", 4)
+    for seconds, source in enumerate("abcdae"):
+        core.decide(datagram(0), source, NOW + seconds * SECOND)
+    assert list(core.rigs) == ["a", "d", "e"]
+    assert core.rigs["a"].datagrams == 2
+    core.decide(datagram(0), "b", NOW + 9 * SECOND)
+    assert core.rigs["b"].datagrams == 1, "a rig that comes back is met again"
+
+
+# --- who may send, and how much -----------------------------------------------------------------------------------
+
+
+def allowed(*networks: str) -> list:
+    return [ipaddress.ip_network(network) for network in networks]
+
+
+@pytest.mark.parametrize(
+    ("source", "may"),
+    [
+        ("192.168.1.50", True), ("::ffff:192.168.1.50", True), ("192.168.2.50", False), ("10.0.0.7", True),
+        ("10.0.0.8", False), ("fe80::1%eth0", True), ("2001:db8::1", False), ("127.0.0.1", False),
+    ],
+)  # fmt: skip
+def test_a_list_of_allowed_sources_shuts_out_all_others(source, may):
+    core = Core({}, 1, allowed("192.168.1.0/24", "10.0.0.7/32", "fe80::/10"))
+    for raw in (datagram(0), b"junk"):
+        effects = core.decide(raw, source, NOW)
+        assert (fate(effects) == Drop("source_unknown")) is not may
+    assert bool(core.rigs) is may
+
+
+def test_an_empty_list_is_nobody_and_none_is_everybody():
+    assert fate(Core({}, 1, []).decide(datagram(0), SOURCE, NOW)) == Drop("source_unknown")
+    assert isinstance(fate(Core({}, 1, None).decide(datagram(0), SOURCE, NOW)), Forward)
+
+
+def test_a_source_above_its_rate_is_held_to_it_and_no_other_is():
+    core = Core({}, 1, source_rate=100)
+    fates = Counter(type(fate(core.decide(datagram(0), "flood", NOW + n * SECOND // 1000))) for n in range(10_000))
+    assert fates == {Forward: 1100, Drop: 8900}, "100 a second for 10 s, and a second's worth at once"
+    for number in range(600):
+        assert isinstance(fate(core.decide(datagram(0), "rig", NOW + number * SECOND // 60)), Forward)
+
+
+def test_junk_counts_against_the_rate_too():
+    core = Core({}, 1, source_rate=10)
+    fates = Counter(type(fate(core.decide(b"junk", SOURCE, NOW))) for _ in range(100))
+    assert fates == {Reject: 11, Drop: 89}
+
+
+def test_the_log_hears_of_a_flood_once_a_second():
+    core = Core({}, 1, source_rate=10)
+    heard = [note for n in range(3000) for note in notes(core.decide(datagram(0), SOURCE, NOW + n * SECOND // 1000))]
+    floods = [note.fields for note in heard if note.event == "source above its limit"]
+    assert len(floods) == 3
+    assert floods[0] == {"source": SOURCE, "rig": SOURCE, "dropped": 1}
+    assert floods[1]["dropped"] > 900
+    junk = Core({}, 1, source_rate=10)
+    floods = [note.fields for _ in range(100) for note in notes(junk.decide(b"", SOURCE, NOW))]
+    assert floods == [{"source": SOURCE, "dropped": 1}], "from a source that is no rig"
+
+
+def test_forged_sources_do_not_pile_up(monkeypatch):
+    monkeypatch.setattr(sources, "MAX_SOURCES", 10)
+    core = Core({}, 1, source_rate=100)
+    for number in range(1000):
+        core.decide(b"junk", f"10.0.{number // 250}.{number % 250}", NOW + number)
+    assert len(core._sources._known) <= 10
 
 
 def test_the_log_hears_of_rigs_and_sessions_but_not_of_every_packet(core):
@@ -111,9 +189,7 @@ def test_a_session_packet_becomes_a_row(core):
             669: ("B", 98), 670: ("I", 4_000_000_000), 745: ("f", 1757.5), 749: ("f", 3178.25),
         }
     )  # fmt: skip
-    store = fate(core.decide(raw, SOURCE, NOW))
-    assert isinstance(store, StoreSession)
-    row, sample = store
+    row, sample = stored(core.decide(raw, SOURCE, NOW))
     arrived = datetime(2026, 11, 22, 13, 5, 25, 126_000, UTC)
     assert row.session_uid == 0x85DB0A0F77EC492A - 2**64
     assert (row.rig, row.packet_format, row.game_year, row.overall_frame) == (SOURCE, 2025, 25, 750)
@@ -124,12 +200,11 @@ def test_a_session_packet_becomes_a_row(core):
     assert (row.ai_difficulty, row.season_link) == (98, 4_000_000_000)
     assert (row.sector2_start_m, row.sector3_start_m) == (1757.5, 3178.25)
     assert row.started_at == row.last_seen_at == arrived
-    assert sample is not None
     assert sample[2:] == (750, 12.5, arrived, 3, -5, 22, 2, 7111)
 
 
 def test_a_format_without_sector_starts_leaves_them_unknown(core):
-    row, _ = fate(core.decide(session(packet_format=2023), SOURCE, NOW))
+    row, _ = stored(core.decide(session(packet_format=2023), SOURCE, NOW))
     assert row.sector2_start_m is None
     assert row.sector3_start_m is None
 
@@ -145,28 +220,10 @@ def test_an_empty_session_packet_does_not_overwrite_a_good_one(core):
     assert state.fields()["total_laps"] == 57
 
 
-@pytest.mark.parametrize(
-    ("offset", "code"), [(29, "B"), (30, "b"), (31, "b"), (38, "H"), (153, "B")],
-    ids=["weather", "track temperature", "air temperature", "time left", "safety car"],
-)  # fmt: skip
-def test_a_sample_is_taken_when_something_changed(core, offset, code):
-    def sampled(value, frame):
-        return fate(core.decide(session({offset: (code, value)}, overall_frame=frame), SOURCE, NOW)).sample is not None
-
-    assert [sampled(1, 10), sampled(1, 20), sampled(2, 30), sampled(2, 40), sampled(1, 50)] == [
-        True, False, True, False, True,
-    ]  # fmt: skip
-
-
-def test_another_session_starts_with_a_sample(core):
-    core.decide(session(uid=1), SOURCE, NOW)
-    assert fate(core.decide(session(uid=2), SOURCE, NOW)).sample is not None
-
-
 def test_the_packet_at_session_end_is_the_newest_though_its_frame_is_0(core):
     core.decide(session(overall_frame=5000), SOURCE, NOW)
-    end = fate(core.decide(session({32: ("B", 9)}, overall_frame=0, time_s=900), SOURCE, NOW)).row
-    late = fate(core.decide(session(overall_frame=5010), SOURCE, NOW + 1)).row
+    end, _ = stored(core.decide(session({32: ("B", 9)}, overall_frame=0, time_s=900), SOURCE, NOW))
+    late, _ = stored(core.decide(session(overall_frame=5010), SOURCE, NOW + 1000))
     assert end.overall_frame == 2**32
     assert live(core.decide(datagram(6), SOURCE, NOW)).fields()["total_laps"] == 9
     assert late.merged(end).total_laps == end.merged(late).total_laps == 9

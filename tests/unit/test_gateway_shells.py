@@ -4,24 +4,28 @@ import asyncio
 import os
 import random
 import socket
+import struct
+from collections import Counter
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from f1_packets import PACKETS, read_header
 from tests.datagrams import session
+from tests.gateway import unpack
 from udp_gateway import gateway, receive
 from udp_gateway.admission import host_allowed, origin_allowed
 from udp_gateway.backoff import Backoff
 from udp_gateway.blocks import Block, BlockKey
 from udp_gateway.ledger import Ledger
-from udp_gateway.outbox import Outbox
 from udp_gateway.post import Poster
 from udp_gateway.receive import PortTaken, Receiver, kernel_drops
-from udp_gateway.session_row import read_session
-from udp_gateway.sessions import SessionStore
+from udp_gateway.record import Sums
+from udp_gateway.segment import Spooled
+from udp_gateway.sessions import SessionStore, changes, read_block
+from udp_gateway.spool import Spool
 
 NOW = 1_795_352_725_126_000_000
 KEY = BlockKey(2025, 0, "motion", 0, 4)
@@ -92,6 +96,23 @@ def test_drops_are_read_from_the_line_of_the_socket(tmp_path):
     assert kernel_drops(1, tables) is None
 
 
+async def test_several_processes_share_a_port_and_a_source_stays_with_one():
+    taken: list[list] = [[], []]
+    first = Receiver("127.0.0.1", 0, 65_536, lambda *d: taken[0].append(d), reuse_port=True)
+    second = Receiver("127.0.0.1", first.address[1], 65_536, lambda *d: taken[1].append(d), reuse_port=True)
+    senders = [socket.socket(type=socket.SOCK_DGRAM) for _ in range(32)]
+    for number, out in enumerate(senders):
+        for _ in range(3):
+            out.sendto(bytes([number]), first.address)
+        out.close()
+    first.close()
+    second.close()
+    numbers = [Counter(raw[0] for raw, _, _ in each) for each in taken]
+    assert all(numbers), "both get some"
+    assert not set(numbers[0]) & set(numbers[1])
+    assert set((numbers[0] + numbers[1]).values()) == {3}
+
+
 def test_a_taken_port_says_what_to_do():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(("127.0.0.1", 0))
@@ -154,55 +175,99 @@ class Endpoint:
 
 
 def block(number: int) -> Block:
-    return Block(KEY, f"id-{number}", 1, number, b"content-%d" % number)
+    return Block(KEY, 1, number, b"content-%d" % number)
 
 
-def poster(url: str, arrived: list[Block]) -> tuple[Poster, Outbox]:
-    outbox = Outbox(10**6, on_drop=pytest.fail)
-    posting = Poster(url, outbox, arrived.append)
-    posting._backoff = Backoff(0.01, 0.05)
-    return posting, outbox
+class Posting:
+    """A poster with a spool of its own, in front of `endpoint`."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.ledger = Ledger()
+        self.spool = Spool(folder / "spool", 2**30, pytest.fail)
+        self.poster = Poster(url, self.spool, self.ledger, folder / "refused")
+        self.poster._backoff = Backoff(0.01, 0.05)
+        self._running = asyncio.create_task(self.poster.run())
+
+    def put(self, *blocks: Block) -> None:
+        self.spool.append(blocks, self.ledger.note)
+        self.spool.sync()
+        self.poster.wake()
+
+    async def settled(self) -> None:
+        async with asyncio.timeout(5):
+            while not self.spool.is_empty:
+                await asyncio.sleep(0.01)
+
+    def end(self) -> None:
+        self._running.cancel()
 
 
-async def test_blocks_are_forgotten_only_when_nifi_says_200():
-    endpoint, arrived = Endpoint(503, 302, 500, 404), []
-    posting, outbox = poster(await endpoint.start(), arrived)
-    running = asyncio.create_task(posting.run())
-    outbox.append([block(0), block(1)])
-    posting.wake()
+async def test_blocks_are_forgotten_only_when_nifi_says_200(tmp_path):
+    endpoint = Endpoint(503, 302, 500, 404)
+    posting = Posting(tmp_path, await endpoint.start())
+    posting.put(block(0), block(1))
     await asyncio.sleep(0.01)
-    outbox.append([block(2)])
-    await posting.drain(5)
-    running.cancel()
+    posting.put(block(2))
+    await posting.settled()
+    posting.end()
     assert len(endpoint.bodies) >= 6, "four refusals, the batch, what came meanwhile"
     assert len(set(endpoint.bodies[:5])) == 1, "a retry posts what was posted before"
-    assert [b.block_id for b in arrived] == ["id-0", "id-1", "id-2"]
-    assert posting.nifi.state == "up"
-    assert posting.nifi.failures == 4
-    assert "404" in posting.nifi.last_error
+    posted = [flowfile for body in endpoint.bodies[4:] for flowfile in unpack(body)]
+    assert [content for _, content in posted] == [b"content-0", b"content-1", b"content-2"]
+    assert [said["block.id"] for said, _ in posted] == [posting.spool.block_id(n) for n in range(3)]
+    assert posting.ledger.forwarded == 3
+    assert posting.poster.nifi.state == "up"
+    assert posting.poster.nifi.failures == 4
+    assert "404" in posting.poster.nifi.last_error
     await endpoint.stop()
 
 
-async def test_a_refused_connection_is_tried_again_and_logged_once(capsys):
+async def test_a_refused_connection_is_tried_again_and_logged_once(tmp_path, capsys):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    endpoint, arrived = Endpoint(), []
-    posting, outbox = poster(f"http://127.0.0.1:{port}/blocks", arrived)
-    running = asyncio.create_task(posting.run())
-    outbox.append([block(0)])
-    posting.wake()
-    await posting.drain(0.3)
-    assert arrived == []
-    assert posting.nifi.state == "down"
-    assert posting.nifi.failures > 2
+    endpoint = Endpoint()
+    posting = Posting(tmp_path, f"http://127.0.0.1:{port}/blocks")
+    posting.put(block(0))
+    await asyncio.sleep(0.3)
+    assert posting.ledger.forwarded == 0
+    assert posting.poster.nifi.state == "down"
+    assert posting.poster.nifi.failures > 2
     await endpoint.start(port)
-    await posting.drain(5)
-    running.cancel()
-    assert arrived == [block(0)]
+    await posting.settled()
+    posting.end()
+    assert posting.ledger.forwarded == 1
     printed = capsys.readouterr().out
     assert printed.count("neighbour down") == 1
     assert printed.count("neighbour up") == 1
+    await endpoint.stop()
+
+
+async def test_a_block_that_nifi_will_never_take_is_set_aside_and_counted(tmp_path):
+    # The batch is refused, then of its blocks the second; once NiFi is away in between.
+    endpoint = Endpoint(400, 200, 400, 503, 400, 200)
+    posting = Posting(tmp_path, await endpoint.start())
+    posting.put(block(0), block(1), block(2))
+    posting.put(block(3))
+    await posting.settled()
+    posting.end()
+    assert posting.ledger.forwarded == 3
+    assert posting.ledger.dropped == {"refused": 1}
+    (kept,) = (tmp_path / "refused").iterdir()
+    assert [content for _, content in unpack(kept.read_bytes())] == [b"content-1"]
+    taken = [content for body in (endpoint.bodies[1], *endpoint.bodies[5:]) for _, content in unpack(body)]
+    assert taken == [b"content-0", b"content-2", b"content-3"]
+    await endpoint.stop()
+
+
+async def test_a_nifi_that_refuses_everything_costs_no_block(tmp_path):
+    endpoint = Endpoint(*[400] * 20)  # as an https port answers http
+    posting = Posting(tmp_path, await endpoint.start())
+    posting.put(block(0), block(1))
+    await posting.settled()
+    posting.end()
+    assert posting.ledger.forwarded == 2
+    assert posting.ledger.dropped == {}
     await endpoint.stop()
 
 
@@ -220,48 +285,52 @@ def test_waits_grow_to_a_ceiling_and_differ():
 # --- sessions while Postgres is away --------------------------------------------------------------------------------
 
 
-def rows(raw: bytes, now_ns: int = NOW, rig: str = "a"):
-    return read_session(PACKETS[2025, 1], read_header(raw), raw, rig, now_ns)
+def spooled(*datagrams: bytes, rig: str = "a") -> Spooled:
+    """A block of session packets, a second apart."""
+    entries = [struct.pack("<Q16s", NOW + n * 10**9, rig.encode()) + raw for n, raw in enumerate(datagrams)]
+    return Spooled(0, Block(BlockKey(2025, 1, "session", 0, 753), len(entries), NOW, b"".join(entries)))
 
 
-def store() -> tuple[SessionStore, Ledger]:
-    ledger = Ledger()
-    return SessionStore("host=127.0.0.1 port=1 dbname=none connect_timeout=1", ledger), ledger
+def test_a_block_gives_row_and_sample_of_each_packet():
+    read = list(read_block(spooled(session({32: ("B", 57)}), session({32: ("B", 58)}), rig="left")))
+    assert [(row.rig, row.total_laps) for row, _ in read] == [("left", 57), ("left", 58)]
+    assert read[1][0].started_at - read[0][0].started_at == timedelta(seconds=1)
+    merged = read[0][0].merged(read[1][0])
+    assert merged.last_seen_at - merged.started_at == timedelta(seconds=1)
 
 
-def test_the_newest_state_waits_and_stands_for_all_packets():
-    waiting, _ = store()
-    for number in range(5):
-        waiting.put(*rows(session({32: ("B", number)}, overall_frame=100 - number), NOW + number * 10**9))
-    assert waiting.waiting == 5
-    ((row, packets),) = waiting._rows.values()
-    assert (packets, row.total_laps, row.overall_frame) == (5, 0, 100)
-    assert row.last_seen_at - row.started_at == timedelta(seconds=4)
+@pytest.mark.parametrize(
+    ("offset", "code"), [(29, "B"), (30, "b"), (31, "b"), (38, "H"), (153, "B")],
+    ids=["weather", "track temperature", "air temperature", "time left", "safety car"],
+)  # fmt: skip
+def test_a_sample_is_taken_when_something_changed(offset, code):
+    said = [1, 1, 2, 2, 1]
+    packets = [session({offset: (code, value)}, overall_frame=10 * n + 10) for n, value in enumerate(said)]
+    samples = [sample for _, sample in read_block(spooled(*packets))]
+    last: dict = {}
+    assert list(changes(samples[:3], last)) == [samples[0], samples[2]]
+    assert list(changes(samples[3:], last)) == [samples[4]], "also over batches"
 
 
-def test_what_waits_is_bounded_and_the_rest_counted(monkeypatch):
-    monkeypatch.setattr("udp_gateway.sessions.MAX_SESSIONS", 3)
-    monkeypatch.setattr("udp_gateway.sessions.MAX_SAMPLES", 4)
-    waiting, ledger = store()
-    for uid in range(1, 6):
-        waiting.put(*rows(session(uid=uid), NOW + uid * 10**9))
-        waiting.put(*rows(session(uid=uid, overall_frame=751), NOW + uid * 10**9 + 1))
-    assert waiting.waiting == 6
-    assert ledger.dropped == {"sessions_full": 4}
-    assert {row.session_uid for row, _ in waiting._rows.values()} == {3, 4, 5}
-    assert waiting.samples_dropped == 6
+def test_another_session_and_another_rig_start_with_a_sample():
+    samples = [sample for _, sample in read_block(spooled(session(uid=1), session(uid=2)))]
+    samples += [sample for _, sample in read_block(spooled(session(uid=1), rig="b"))]
+    assert list(changes(samples, {})) == samples
 
 
-async def test_postgres_away_loses_nothing_and_is_logged_once(capsys):
-    waiting, ledger = store()
-    waiting._backoff = Backoff(0.01, 0.02)
-    running = asyncio.create_task(waiting.run())
-    waiting.put(*rows(session()))
-    await waiting.drain(0.4)
+async def test_postgres_away_loses_nothing_and_is_logged_once(tmp_path, capsys):
+    ledger, spool = Ledger(), Spool(tmp_path, 2**30, pytest.fail)
+    store = SessionStore("host=127.0.0.1 port=1 dbname=none connect_timeout=1", spool, ledger)
+    store._backoff = Backoff(0.01, 0.02)
+    running = asyncio.create_task(store.run())
+    spool.append([spooled(session()).block], ledger.note)
+    spool.sync()
+    store.wake()
+    await asyncio.sleep(0.4)
     running.cancel()
-    assert waiting.waiting == 1
+    assert spool.waiting == Sums(1, 0)
     assert ledger.stored == 0
-    assert waiting.postgres.failures > 1
+    assert store.postgres.failures > 1
     assert capsys.readouterr().out.count("neighbour down") == 1
 
 
