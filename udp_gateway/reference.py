@@ -9,6 +9,7 @@ from typing import Any
 
 from f1_packets import PACKET_NAMES
 from pitlane.settings import REPOSITORY
+from udp_gateway.health import FULL
 from udp_gateway.live import STALE_S
 from udp_gateway.message import FIELDS, LiveField
 
@@ -30,7 +31,8 @@ One port (20780) serves HTTP and WebSocket.
 | `/live/car` | WebSocket: the followed car of the current rig |
 | `/live/rig/NAME` | WebSocket: the followed car of one rig |
 | `/status` | every count and state, as JSON |
-| `/healthz` | 200 while the gateway listens; `degraded` while NiFi or Postgres is away, `stale` while no rig sends |
+| `/healthz` | 200 while the gateway listens; as JSON whether something needs a hand (below) |
+| `/metrics` | the numbers of `/status` for [Prometheus](metrics.md) |
 
 The Host header must be an address, `localhost`, or listed in `PITLANE_HTTP_HOSTS`; a web page from elsewhere may open the
 stream if `PITLANE_HTTP_ORIGINS` lists it.
@@ -46,6 +48,19 @@ came alive last, until it is silent for {stale} s.
 Every message has every field; what is not known (yet, or in this format) is null.
 
 {fields}
+
+## `/healthz`
+
+The answer is 200 whenever the gateway listens: what is wrong around it no restart of it mends.
+
+| field | what |
+|---|---|
+| `status` | `ok`, or `degraded`: NiFi or Postgres is down, or a spool is more than {full} full |
+| `why` | what is degraded, in words |
+| `feed` | `live` while any rig sends, `stale` when none has for {stale} s: a game in its menus sends little or nothing |
+| `rigs` | how many are `live` and `stale` |
+| `spool` | for `nifi` and `postgres`: `bytes` that wait, and the age of the oldest, `oldest_s` |
+| `nifi`, `postgres` | `unknown` until there was something to hand over, then `up` or `down` |
 
 ## `/status`
 
@@ -99,7 +114,7 @@ def document() -> str:
         f"| `{field.name}` | {field.type} | {field.unit} | {field.description} | {_source(field)} |" for field in FIELDS
     )
     table = f"| field | type | unit | what | from |\n|---|---|---|---|---|\n{rows}"
-    return TEXT.format(stale=f"{STALE_S:g}", fields=table)
+    return TEXT.format(stale=f"{STALE_S:g}", full=f"{FULL:.0%}", fields=table)
 
 
 def _source(field: LiveField) -> str:
