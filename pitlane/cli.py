@@ -56,10 +56,15 @@ def down() -> None:
 @app.command()
 def status(
     logins: Annotated[bool, typer.Option("--logins", help="Also print addresses and generated passwords.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show the gateway's numbers until Ctrl-C.")] = False,
 ) -> None:
-    """Which parts run, where, since when and with how much memory."""
+    """Which parts run, where, since when and with how much memory; or, watched, what the gateway does right now."""
     from pitlane.stack.stack import Stack
 
+    if watch:
+        from pitlane.watch import watch as draw
+
+        return draw(Stack.demo().gateway.status, console)
     table = Table("part", "state", "pid", "address", "memory", "since", "says", box=None, header_style="bold")
     states = Stack.demo().states()
     for state in states:

@@ -13,7 +13,7 @@ def neighbour(state: str = "up", failures: int = 0, error: str = "") -> dict[str
 def rig(**changes: Any) -> dict[str, Any]:
     return {
         "rate_hz": 59.9, "datagrams": 7001, "last_seen": 1_795_352_725.126, "silent_s": 0.1, "format": 2025,
-        "session": "85db0a0f77ec492a", "frame_gaps": 13, "viewers": 2,
+        "session": "85db0a0f77ec492a", "frames": 3500, "frame_gaps": 13, "viewers": 2,
         **changes,
     }  # fmt: skip
 
@@ -30,7 +30,10 @@ STATUS = {
     "dropped": {"spool_full": 7},
     "dead_letter": {"forwarded": 36, "waiting": 5, "dropped": 2},
     "packets": {"2024": {"motion": 9}, "2025": {"car_telemetry": 6000, "motion": 5999}},
-    "rigs": {"left": rig(), 'odd"name\\\n': rig(rate_hz=20.0, datagrams=12_000, silent_s=45.0, frame_gaps=0)},
+    "rigs": {
+        "left": rig(),
+        'odd"name\\\n': rig(rate_hz=20.0, datagrams=12_000, silent_s=45.0, frames=6001, frame_gaps=0),
+    },
     "kernel": {"drops": 3, "buffer_bytes": 212_992, "buffer_wanted_bytes": 8_388_608, "errors": 1},
     "spool": {
         "nifi": {"bytes": 700_000, "datagrams": 530, "oldest_s": 4.5},

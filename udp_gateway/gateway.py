@@ -151,6 +151,7 @@ class Gateway:
                     "silent_s": round(max(0.0, now - rig.last_seen_ns / 1e9), 1),
                     "format": rig.packet_format,
                     "session": f"{rig.session_uid:016x}",
+                    "frames": rig.frames,
                     "frame_gaps": rig.frame_gaps,
                 }
                 for name, rig in self._core.rigs.items()

@@ -111,6 +111,7 @@ METRICS = (
     Described(_COUNTER, "packets", "Packets received, by UDP format and name.", ("format", "name"), _by_packet),
     Described(_COUNTER, "rig_datagrams", "Packets received from a rig.", ("rig",), _of_rigs("datagrams")),
     Described(_GAUGE, "rig_rate_hertz", "Packets of the last second from a rig.", ("rig",), _of_rigs("rate_hz")),
+    Described(_COUNTER, "rig_frames", "Frames of a rig that came.", ("rig",), _of_rigs("frames")),
     Described(
         _COUNTER,
         "rig_frame_gaps",

@@ -80,7 +80,7 @@ At any moment, for datagrams:
 | `dropped` | packets given up, by reason: `outbox_full`, `sessions_full`, `refused` (by Postgres) |
 | `dead_letter` | where the rejected are: NiFi took them, they wait, or they were given up |
 | `packets` | received packets by format and name |
-| `rigs` | for each rig: datagrams a second, last seen, format, session, `frame_gaps` (overall frames that never came) |
+| `rigs` | for each rig: datagrams a second, last seen, format, session, `frames` (that came) and `frame_gaps` (overall frames that never came) |
 | `kernel` | `drops`: datagrams lost in a full receive buffer (null where the system does not say), `buffer_bytes` |
 | `outbox` | blocks and bytes that wait for NiFi |
 | `session_samples_dropped` | samples given up while Postgres was away |

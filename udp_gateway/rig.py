@@ -24,6 +24,8 @@ class Rig:
     session_uid: int = 0
     frame: int = 0
     """Newest overall frame of a car telemetry packet."""
+    frames: int = 0
+    """Frames that came, by the overall frames of car telemetry; of what is expected with `frame_gaps`."""
     frame_gaps: int = 0
     """Frames that should have come and did not, by the overall frames of car telemetry."""
     noted_ns: int = 0
@@ -77,4 +79,5 @@ class Rig:
         if self.frame and 0 < step <= LARGEST_GAP:
             self._step = min(self._step, step)
             self.frame_gaps += step // self._step - 1
+        self.frames += step != 0
         self.frame = frame

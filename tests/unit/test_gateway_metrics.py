@@ -54,6 +54,8 @@ def test_every_metric_from_a_status():
         ("rig_datagrams_total", odd): 12_000,
         ("rig_rate_hertz", "rig=left"): 59.9,
         ("rig_rate_hertz", odd): 20,
+        ("rig_frames_total", "rig=left"): 3500,
+        ("rig_frames_total", odd): 6001,
         ("rig_frame_gaps_total", "rig=left"): 13,
         ("rig_silent_seconds", "rig=left"): 0.1,
         ("rig_silent_seconds", odd): 45,
