@@ -123,11 +123,13 @@ class Gateway:
         while True:
             await asyncio.sleep(RATE_INTERVAL_S)
             now = self._clock()
-            seen = {name: rig.datagrams for name, rig in self._core.rigs.items()}
+            rigs = dict(self._core.rigs)
+            seen = {name: rig.datagrams for name, rig in rigs.items()}
             rates = {name: (seen[name] - before.get(name, 0)) / (now - then) for name in seen}
             for name, rate in rates.items():
                 if (rate == 0) != (self._rates.get(name, 0) == 0):
-                    log.info("feed stopped" if rate == 0 else "feed running", rig=name)
+                    event = "feed stopped" if rate == 0 else "feed running"
+                    log.info(event, rig=name, session=rigs[name].session_name)
             self._rates, before, then = rates, seen, now
 
     def _counts(self) -> dict[str, object]:
@@ -150,7 +152,7 @@ class Gateway:
                     "last_seen": round(rig.last_seen_ns / 1e9, 3),
                     "silent_s": round(max(0.0, now - rig.last_seen_ns / 1e9), 1),
                     "format": rig.packet_format,
-                    "session": f"{rig.session_uid:016x}",
+                    "session": rig.session_name,
                     "frames": rig.frames,
                     "frame_gaps": rig.frame_gaps,
                 }

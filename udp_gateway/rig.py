@@ -37,6 +37,11 @@ class Rig:
     _newest: dict[int, bytes] = field(default_factory=dict)
     _frames: dict[int, int] = field(default_factory=dict)
 
+    @property
+    def session_name(self) -> str:
+        """The session UID as status, log and database show it: 16 hex digits, zeros in menus and lobbies."""
+        return f"{self.session_uid:016x}"
+
     def see(self, header: Header, now_ns: int) -> bool:
         """Notes that a datagram came; True when it is the first of another session or format."""
         self.datagrams += 1

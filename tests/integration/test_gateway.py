@@ -310,6 +310,18 @@ async def test_what_http_answers(tmp_path):
         assert (await get(gateway, "/status", Origin="http://evil.example"))[0] == 403
 
 
+async def test_log_lines_about_a_rig_say_which_rig_and_session(tmp_path):
+    async with gateway_process(tmp_path, rigs='{"127.0.0.1": "left"}') as gateway:
+        await send(gateway, [datagram(6)])
+        async with asyncio.timeout(20):
+            while not any(event["event"] == "feed stopped" for event in gateway.events()):
+                await asyncio.sleep(0.1)
+        logged = {event["event"]: event for event in gateway.events()}
+    assert (logged["rig appeared"]["rig"], logged["rig appeared"]["source"]) == ("left", "127.0.0.1")
+    for event in ("session began", "feed running", "feed stopped"):
+        assert (logged[event]["rig"], logged[event]["session"]) == ("left", "85db0a0f77ec492a")
+
+
 async def test_prometheus_reads_what_was_sent(tmp_path, nifi, database, postgres):
     _, url = nifi
     sent = [datagram(6, overall_frame=frame) for frame in (100, 101, 105)] + [datagram(0), session(), b"junk", b""]
