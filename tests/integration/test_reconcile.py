@@ -5,12 +5,13 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 import pytest
-from kafka import KafkaAdminClient, KafkaProducer
+from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from nipyapi import canvas
 
 from nifi import group
@@ -66,8 +67,8 @@ def test_it_closes_over_a_recording_junk_and_menus(stack: Stack, driven: int) ->
 
 
 @contextmanager
-def stray_record(stack: Stack, ledger: str) -> Iterator[None]:
-    """A record of 7 datagrams that says it is of this ledger, in a topic of its own that is gone afterwards."""
+def stray_record(stack: Stack, ledger: str) -> Iterator[str]:
+    """A record of 7 datagrams that says it is of this ledger, in a topic of its own that is gone afterwards; yields its name."""
     settings = stack.settings(KafkaSettings)
     name = topics.topic(STRAY, settings.topic_prefix)
     admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
@@ -77,7 +78,7 @@ def stray_record(stack: Stack, ledger: str) -> Iterator[None]:
         headers = [("block.id", f"{ledger}-7fffffff".encode()), ("block.count", b"7")]
         producer.send(name, b"whatever", headers=headers).get(timeout=30)
         producer.close()
-        yield
+        yield name
     finally:
         admin.delete_topics([name])
         admin.close()
@@ -102,6 +103,32 @@ def test_another_ledgers_record_is_said_beside(stack: Stack, driven: int) -> Non
         code, found = reconcile(stack)
         assert code == 0
         assert any("of other ledgers" in remark for remark in found["Kafka"]["remarks"])
+
+
+@needs_recordings
+def test_what_kafka_has_deleted_is_not_claimed(stack: Stack, driven: int) -> None:
+    with stray_record(stack, "somebody-elses") as topic:
+        admin = KafkaAdminClient(bootstrap_servers=stack.settings(KafkaSettings).kafka_bootstrap)
+        admin.delete_records({TopicPartition(topic, 0): 1})
+        admin.close()
+        code, found = reconcile(stack, wait_s=0)
+    assert (code, found["Kafka"]["closes"], found["Spark"]["closes"]) == (3, None, True)
+    assert f"oldest 1 records of {topic};" in found["Kafka"]["remarks"][0]
+
+
+@needs_recordings
+def test_nothing_is_called_wrong_while_datagrams_move(stack: Stack, driven: int) -> None:
+    race = list(replay.recorded(RACE_2026))
+    with ThreadPoolExecutor() as pool:
+        sending = pool.submit(replay.send, race, port=stack.ports.udp, speed=0.5)
+        seen = []
+        while not sending.done():
+            code, found = reconcile(stack, wait_s=0)
+            seen.append((code, found["Kafka"]["closes"]))
+            assert code in (0, 3), found
+            assert (found["gateway"]["closes"], found["Spark"]["closes"]) == (True, True)
+    assert (3, None) in seen, "counted while they moved"
+    assert reconcile(stack)[0] == 0
 
 
 @needs_recordings
