@@ -1,6 +1,6 @@
 # Everything goes through `make`: setup once, then the commands of .pitlane/venv/bin/pitlane.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test up down status compose-env lint lock clean distclean
+.PHONY: help setup demo test up down status compose-env lint coverage lock clean distclean
 
 HOME_FOLDER := $(or $(PITLANE_HOME),.pitlane)
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -42,6 +42,13 @@ lint: ## Style and types
 	@$(HOME_FOLDER)/venv/bin/ruff check .
 	@$(HOME_FOLDER)/venv/bin/ruff format --check .
 	@$(HOME_FOLDER)/venv/bin/mypy
+
+# The tests that are about the pure modules; what only another test happens to run does not count as tested.
+PURE_TESTS = $(addprefix tests/unit/test_,gateway_decide.py gateway_blocks.py spool.py gateway_live.py layouts.py readers.py glossary.py)
+
+coverage: ## Every branch of f1_packets and of what the gateway decides is tested
+	@$(HOME_FOLDER)/venv/bin/python -m coverage run --data-file=$(HOME_FOLDER)/coverage -m pytest -q $(PURE_TESTS)
+	@$(HOME_FOLDER)/venv/bin/python -m coverage report --data-file=$(HOME_FOLDER)/coverage
 
 COMPILE = UV_CACHE_DIR=$(HOME_FOLDER)/cache/uv $(HOME_FOLDER)/uv/bin/uv pip compile --quiet --universal \
 	--python-version 3.11 --generate-hashes --no-emit-index-url --no-header

@@ -29,6 +29,7 @@ app = typer.Typer(
 console = Console(highlight=False)
 complaints = Console(stderr=True, highlight=False)
 
+MARKS = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[yellow]?[/]"}
 STATES = {"running": "green", "unhealthy": "yellow", "stopped": "dim"}
 
 
@@ -55,10 +56,15 @@ def down() -> None:
 @app.command()
 def status(
     logins: Annotated[bool, typer.Option("--logins", help="Also print addresses and generated passwords.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show the gateway's numbers until Ctrl-C.")] = False,
 ) -> None:
-    """Which parts run, where, since when and with how much memory."""
+    """Which parts run, where, since when and with how much memory; or, watched, what the gateway does right now."""
     from pitlane.stack.stack import Stack
 
+    if watch:
+        from pitlane.watch import watch as draw
+
+        return draw(Stack.demo().gateway.status, console)
     table = Table("part", "state", "pid", "address", "memory", "since", "says", box=None, header_style="bold")
     states = Stack.demo().states()
     for state in states:
@@ -91,6 +97,27 @@ def doctor() -> None:
     console.print(finding.text, markup=False, soft_wrap=True)
     if not finding.ok:
         raise typer.Exit(1)
+
+
+@app.command()
+def reconcile(
+    wait: Annotated[float, typer.Option("--wait", min=0, help="Seconds that what is on its way may take.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Whether every datagram is where it belongs. Exit code 1 when a sum does not close, 3 when that cannot be told."""
+    from pitlane import reconcile as sums
+    from pitlane.stack.stack import Stack
+
+    with complaints.status("") as line:
+        found, ledger = sums.reconcile(Stack.demo(), wait, line.update)
+    if json:
+        typer.echo(orjson.dumps(sums.as_dict(found, ledger), option=orjson.OPT_INDENT_2))
+    for equation in () if json else found:
+        console.print(MARKS[equation.closes], f"[bold]{equation.name:<12}[/] {equation}", soft_wrap=True)
+        for remark in equation.remarks:
+            console.print(f"  {'':<12} {remark}", style="dim" if equation.closes else "", markup=False, soft_wrap=True)
+    if code := sums.exit_code(found):
+        raise typer.Exit(code)
 
 
 @app.command()
@@ -208,7 +235,7 @@ def main() -> None:
     except PitlaneError as error:
         complaints.print(f"[red]{error.reason.replace('_', ' ')}[/]: ", end="")
         complaints.print(f"{error}{f' ({error.hint})' if error.hint else ''}", markup=False, soft_wrap=True)
-        sys.exit(1)
+        sys.exit(error.exit_code)
     except BrokenPipeError:  # `pitlane tap … | head`
         sys.stderr.close()
         sys.exit(0)

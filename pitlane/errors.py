@@ -12,6 +12,7 @@ class PitlaneError(Exception):
     """What a person can act on. `reason` is the slug used in logs and metrics, `hint` says what to do next."""
 
     reason = "pitlane"
+    exit_code = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)

@@ -4,18 +4,12 @@
 """
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import psycopg
-from kafka import KafkaConsumer, TopicPartition
-
+from pitlane.arrivals import Arrivals, spark_read
 from pitlane.settings import KafkaSettings, PostgresSettings
 from pitlane.stack.stack import Stack
-from pitlane.topics import fact_topics
-
-POLL_MS = 50
 
 
 @dataclass
@@ -35,7 +29,7 @@ class Arrived:
     dead_letters: int = 0
     """Those of `rejected` that NiFi took."""
     in_kafka: Counter[str] = field(default_factory=Counter)
-    """By topic."""
+    """By topic; a block that NiFi got twice, since its first answer was lost, counts once."""
     unread_by_spark: Counter[str] = field(default_factory=Counter)
     """Kafka records behind the last micro-batch, by topic."""
 
@@ -66,29 +60,18 @@ class Meter:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._before: dict[str, Any] = stack.gateway.status()
-        self._consumer = KafkaConsumer(bootstrap_servers=stack.kafka.address, check_crcs=False)
-        topics = sorted(name for name in self._consumer.topics() if not name.startswith("__"))
-        self._partitions = [
-            TopicPartition(name, number)
-            for name in topics
-            for number in sorted(self._consumer.partitions_for_topic(name) or ())
-        ]
-        self._consumer.assign(self._partitions)
-        for partition, offset in self._consumer.end_offsets(self._partitions).items():
-            self._consumer.seek(partition, offset)
-        self._in_kafka: Counter[str] = Counter()
+        self._arrivals = Arrivals(stack.settings(KafkaSettings), whole=False)
 
     def __enter__(self) -> "Meter":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._consumer.close()
+        self._arrivals.close()
 
     def read(self) -> Arrived:
         """Where things stand now."""
         before, now = self._before, self._stack.gateway.status()
-        topics = fact_topics(self._stack.settings(KafkaSettings).topic_prefix)
-        read_by_spark = {(p.topic, p.partition): end for p, end in self._read_kafka().items() if p.topic in topics}
+        read = self._arrivals.read(spark_read(self._stack.settings(PostgresSettings)).done)
 
         def since(*path: str) -> int:
             return _number(now, *path) - _number(before, *path)
@@ -107,41 +90,9 @@ class Meter:
             rejected=by_reason("rejected"),
             dropped=by_reason("dropped"),
             dead_letters=since("dead_letter", "forwarded"),
-            in_kafka=self._in_kafka.copy(),
-            unread_by_spark=unread(read_by_spark, self._done()),
+            in_kafka=self._arrivals.by_topic(),
+            unread_by_spark=read.unread,
         )
-
-    def _read_kafka(self) -> dict[TopicPartition, int]:
-        """Counts the datagrams of the records that have come since; returns where each partition ends."""
-        ends: dict[TopicPartition, int] = self._consumer.end_offsets(self._partitions)
-        while any(self._consumer.position(partition) < end for partition, end in ends.items()):
-            for records in self._consumer.poll(POLL_MS).values():
-                for record in records:
-                    said = dict(record.headers)
-                    self._in_kafka[record.topic] += int(said.get("block.count", b"1"))
-        return {partition: self._consumer.position(partition) for partition in self._partitions}
-
-    def _done(self) -> dict[tuple[str, int], int]:
-        """(topic, shard) → where Spark's next micro-batch begins."""
-        with psycopg.connect(self._stack.settings(PostgresSettings).conninfo("reader")) as connection:
-            rows = connection.execute(LAST_OFFSETS).fetchall()
-        return {(topic, shard): last for topic, shard, last in rows}
-
-
-def unread(ends: Mapping[tuple[str, int], int], done: Mapping[tuple[str, int], int]) -> Counter[str]:
-    """Records by topic that are in no committed micro-batch; both map (topic, shard) to an offset."""
-    counts: Counter[str] = Counter()
-    for (topic, shard), end in ends.items():
-        counts[topic] += max(0, end - done.get((topic, shard), 0))
-    return +counts
-
-
-# offsets: topic → partition → [first, last] of a micro-batch, `last` being where the next one begins.
-LAST_OFFSETS = """
-SELECT topic.key, shard.key::int, max((shard.value ->> 1)::bigint)
-FROM core.ledger, jsonb_each(offsets) AS topic, jsonb_each(topic.value) AS shard
-GROUP BY 1, 2
-"""
 
 
 def _number(status: dict[str, Any], *path: str) -> int:

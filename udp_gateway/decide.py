@@ -115,7 +115,7 @@ class Core:
             notes = (Note("rig appeared", {"rig": rig.name, "source": source}),)
         if rig.see(header, now_ns) and now_ns - rig.noted_ns >= NOTE_EVERY_NS:
             rig.noted_ns = now_ns
-            begun = {"rig": rig.name, "session": f"{header.session_uid:016x}", "packet_format": header.packet_format}
+            begun = {"rig": rig.name, "session": rig.session_name, "packet_format": header.packet_format}
             notes += (Note("session began", begun),)
         key = self._keys[header.packet_format, packet.id, rig.shard]
         entry = block.entry(now_ns, rig.name, datagram)

@@ -11,8 +11,9 @@ from pitlane.errors import PitlaneError
 from pitlane.settings import GatewaySettings
 from udp_gateway.blocks import Gatherer
 from udp_gateway.decide import SESSION, Core, Drop, Effect, Forward, Note, Reject, ShowLive, Skip, StoreSession
+from udp_gateway.health import health
 from udp_gateway.ledger import Ledger
-from udp_gateway.live import STALE_S, Hub
+from udp_gateway.live import Hub
 from udp_gateway.post import Poster
 from udp_gateway.receive import Receiver
 from udp_gateway.record import Sums
@@ -189,11 +190,13 @@ class Gateway:
         while True:
             await asyncio.sleep(RATE_INTERVAL_S)
             now = self._clock()
-            seen = {name: rig.datagrams for name, rig in self._core.rigs.items()}
+            rigs = dict(self._core.rigs)
+            seen = {name: rig.datagrams for name, rig in rigs.items()}
             rates = {name: (seen[name] - before.get(name, 0)) / (now - then) for name in seen}
             for name, rate in rates.items():
                 if (rate == 0) != (self._rates.get(name, 0) == 0):
-                    log.info("feed stopped" if rate == 0 else "feed running", rig=name)
+                    event = "feed stopped" if rate == 0 else "feed running"
+                    log.info(event, rig=name, session=rigs[name].session_name)
             self._rates, before, then = rates, seen, now
 
     def status(self) -> dict[str, object]:
@@ -211,7 +214,8 @@ class Gateway:
                     "last_seen": round(rig.last_seen_ns / 1e9, 3),
                     "silent_s": round(max(0.0, now - rig.last_seen_ns / 1e9), 1),
                     "format": rig.packet_format,
-                    "session": f"{rig.session_uid:016x}",
+                    "session": rig.session_name,
+                    "frames": rig.frames,
                     "frame_gaps": rig.frame_gaps,
                 }
                 for name, rig in self._core.rigs.items()
@@ -233,15 +237,8 @@ class Gateway:
         }
 
     def health(self) -> dict[str, object]:
-        """What `/healthz` says. The gateway is well while it listens; a neighbour away makes it `degraded`."""
-        nifi, postgres = self._poster.nifi.state, self._sessions.postgres.state
-        feed = any(time.time() - rig.last_seen_ns / 1e9 < STALE_S for rig in self._core.rigs.values())
-        return {
-            "status": "degraded" if "down" in (nifi, postgres) else "ok",
-            "feed": "live" if feed else "stale",
-            "nifi": nifi,
-            "postgres": postgres,
-        }
+        """What `/healthz` says."""
+        return health(self.status())
 
 
 async def _for_ever(work: Callable[[], Awaitable[None]]) -> None:

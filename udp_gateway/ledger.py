@@ -3,7 +3,7 @@
     received = stored + skipped + forwarded + waiting + rejected + dropped
 
     stored     session packets whose row is in Postgres (or a newer one that stands for it)
-    skipped    session packets without a session, by reason (`no_session`, `empty_session`)
+    skipped    session packets without a session, by reason: SKIPPED
     forwarded  packets that NiFi took (answered 200)
     waiting    packets still gathered or in the spool, for NiFi or for Postgres
     rejected   datagrams that are no packets, by reason; they go to NiFi's dead letter, so
@@ -24,6 +24,12 @@ from typing import Any
 
 from udp_gateway.blocks import Block, BlockKey
 from udp_gateway.record import Sums
+
+SKIPPED = {
+    "no_session": "UID 0, as in menus and lobbies",
+    "empty_session": "no track, as F1 24 sends after loading a saved game",
+}
+"""Why a session packet is left out."""
 
 DROPPED = {
     "source_unknown": "from a source that is not in the list of allowed ones",

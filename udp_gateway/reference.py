@@ -9,7 +9,8 @@ from typing import Any
 
 from f1_packets import PACKET_NAMES
 from pitlane.settings import REPOSITORY
-from udp_gateway.ledger import DROPPED
+from udp_gateway.health import FULL
+from udp_gateway.ledger import DROPPED, SKIPPED
 from udp_gateway.live import STALE_S
 from udp_gateway.message import FIELDS, LiveField
 
@@ -31,7 +32,8 @@ One port (20780) serves HTTP and WebSocket.
 | `/live/car` | WebSocket: the followed car of the current rig |
 | `/live/rig/NAME` | WebSocket: the followed car of one rig |
 | `/status` | every count and state, as JSON |
-| `/healthz` | 200 while the gateway listens; `degraded` while NiFi or Postgres is away, `stale` while no rig sends |
+| `/healthz` | 200 while the gateway listens; as JSON whether something needs a hand (below) |
+| `/metrics` | the numbers of `/status` for [Prometheus](metrics.md) |
 
 The Host header must be an address, `localhost`, or listed in `PITLANE_HTTP_HOSTS`; a web page from elsewhere may open the
 stream if `PITLANE_HTTP_ORIGINS` lists it.
@@ -48,6 +50,19 @@ Every message has every field; what is not known (yet, or in this format) is nul
 
 {fields}
 
+## `/healthz`
+
+The answer is 200 whenever the gateway listens: what is wrong around it no restart of it mends.
+
+| field | what |
+|---|---|
+| `status` | `ok`, or `degraded`: NiFi or Postgres is down, or a spool is more than {full} full |
+| `why` | what is degraded, in words |
+| `feed` | `live` while any rig sends, `stale` when none has for {stale} s: a game in its menus sends little or nothing |
+| `rigs` | how many are `live` and `stale` |
+| `spool` | for `nifi` and `postgres`: `bytes` that wait, and the age of the oldest, `oldest_s` |
+| `nifi`, `postgres` | `unknown` until there was something to hand over, then `up` or `down` |
+
 ## `/status`
 
 At any moment, for datagrams:
@@ -59,14 +74,14 @@ At any moment, for datagrams:
 |---|---|
 | `received` | datagrams from the socket |
 | `stored` | session packets whose row is in Postgres, or a newer one that stands for it |
-| `skipped` | session packets without a session, by reason: `no_session` (UID 0), `empty_session` (no track) |
+| `skipped` | session packets without a session, by reason: {skipped} |
 | `forwarded` | packets that NiFi took |
 | `waiting` | packets gathered or in the spool, for NiFi or for Postgres |
 | `rejected` | datagrams that are no packets, by reason: `too_short`, `unknown_format`, `unknown_packet`, `wrong_size` |
 | `dropped` | packets given up, by reason: {dropped} |
 | `dead_letter` | where the rejected are: NiFi took them, they wait, or they were given up |
 | `packets` | received packets by format and name |
-| `rigs` | for each rig: datagrams a second, last seen, format, session, `frame_gaps` (overall frames that never came) |
+| `rigs` | for each rig: datagrams a second, last seen, format, session, `frames` (that came) and `frame_gaps` (overall frames that never came) |
 | `kernel` | `drops`: datagrams lost in a full receive buffer (null where the system does not say), `buffer_bytes` and what was asked for |
 | `spool` | what waits on disk for `nifi` and `postgres`: bytes, datagrams, age of the oldest; `limit_bytes` |
 | `ledger` | id of the spool and of these counts, which outlive restarts; block ids begin with it |
@@ -100,8 +115,11 @@ def document() -> str:
         f"| `{field.name}` | {field.type} | {field.unit} | {field.description} | {_source(field)} |" for field in FIELDS
     )
     table = f"| field | type | unit | what | from |\n|---|---|---|---|---|\n{rows}"
-    dropped = ", ".join(f"`{reason}` ({why})" for reason, why in DROPPED.items())
-    return TEXT.format(stale=f"{STALE_S:g}", fields=table, dropped=dropped)
+    reasons = {
+        name: ", ".join(f"`{reason}` ({why})" for reason, why in known.items())
+        for name, known in (("dropped", DROPPED), ("skipped", SKIPPED))
+    }
+    return TEXT.format(stale=f"{STALE_S:g}", full=f"{FULL:.0%}", fields=table, **reasons)
 
 
 def _source(field: LiveField) -> str:

@@ -24,6 +24,8 @@ class Rig:
     session_uid: int = 0
     frame: int = 0
     """Newest overall frame of a car telemetry packet."""
+    frames: int = 0
+    """Frames that came, by the overall frames of car telemetry; of what is expected with `frame_gaps`."""
     frame_gaps: int = 0
     """Frames that should have come and did not, by the overall frames of car telemetry."""
     noted_ns: int = 0
@@ -34,6 +36,11 @@ class Rig:
     """Overall frames from one packet to the next when nothing is lost: the smallest step seen in the session."""
     _newest: dict[int, bytes] = field(default_factory=dict)
     _frames: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def session_name(self) -> str:
+        """The session UID as status, log and database show it: 16 hex digits, zeros in menus and lobbies."""
+        return f"{self.session_uid:016x}"
 
     def see(self, header: Header, now_ns: int) -> bool:
         """Notes that a datagram came; True when it is the first of another session or format."""
@@ -77,4 +84,5 @@ class Rig:
         if self.frame and 0 < step <= LARGEST_GAP:
             self._step = min(self._step, step)
             self.frame_gaps += step // self._step - 1
+        self.frames += step != 0
         self.frame = frame

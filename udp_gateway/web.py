@@ -1,4 +1,4 @@
-"""One port for HTTP and WebSocket: the live page, `/status`, `/healthz`, and the streams under `/live/`.
+"""One port for HTTP and WebSocket: the live page, `/status`, `/healthz`, `/metrics`, and the streams under `/live/`.
 
 /live/car         followed car of the current rig
 /live/rig/NAME    followed car of one rig
@@ -21,6 +21,7 @@ from websockets.http11 import Request, Response
 
 from pitlane.errors import PitlaneError
 from pitlane.settings import GatewaySettings
+from udp_gateway import metrics
 from udp_gateway.admission import host_allowed, origin_allowed
 from udp_gateway.live import WRITE_LIMIT, Hub, Viewer
 
@@ -67,7 +68,11 @@ class Web:
             for path in PAGE.iterdir()
             if path.suffix in CONTENT_TYPES
         }
-        self._documents = {"/status": status, "/healthz": health}
+        self._documents: dict[str, tuple[str, Callable[[], bytes]]] = {
+            "/status": (JSON, lambda: orjson.dumps(status(), option=orjson.OPT_INDENT_2)),
+            "/healthz": (JSON, lambda: orjson.dumps(health(), option=orjson.OPT_INDENT_2)),
+            "/metrics": (metrics.CONTENT_TYPE, metrics.Exposition(status).text),
+        }
         self._server: Server | None = None
 
     async def start(self) -> int:
@@ -119,10 +124,11 @@ class Web:
                 return _text(HTTPStatus.SERVICE_UNAVAILABLE, "too many viewers (PITLANE_LIVE_VIEWERS)")
             return None
         if path in self._documents:
-            return _response(HTTPStatus.OK, JSON, orjson.dumps(self._documents[path](), option=orjson.OPT_INDENT_2))
+            content_type, body = self._documents[path]
+            return _response(HTTPStatus.OK, content_type, body())
         if path in self._pages:
             return _response(HTTPStatus.OK, *self._pages[path])
-        return _text(HTTPStatus.NOT_FOUND, "there is /, /status, /healthz, /live/car and /live/rig/NAME")
+        return _text(HTTPStatus.NOT_FOUND, "there is /, /status, /healthz, /metrics, /live/car and /live/rig/NAME")
 
     async def _view(self, connection: ServerConnection) -> None:
         assert connection.request is not None

@@ -11,8 +11,10 @@ import urllib.error
 import urllib.request
 from collections import Counter, defaultdict
 
+import psutil
 import psycopg
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
@@ -379,18 +381,72 @@ async def test_what_http_answers(tmp_path):
         assert b"http://" not in page.replace(b"http://www.w3.org/2000/svg", b""), "nothing from outside"
         for path in ("/panel.css", "/panel.js"):
             assert (await get(gateway, path))[0] == 200
-        assert json.loads((await get(gateway, "/healthz"))[2]) == {
-            "status": "ok", "feed": "stale", "nifi": "unknown", "postgres": "unknown",
-        }  # fmt: skip
+        at_rest = json.loads((await get(gateway, "/healthz"))[2])
+        assert at_rest.items() >= {
+            "status": "ok", "why": [], "feed": "stale", "nifi": "unknown", "postgres": "unknown",
+        }.items()  # fmt: skip
         await send(gateway, [datagram(6)])
         await asyncio.sleep(0.5)
         health = json.loads((await get(gateway, "/healthz"))[2])
         assert (health["status"], health["feed"], health["nifi"]) == ("degraded", "live", "down")
+        assert health["why"] == ["nifi is down"]
         assert (await get(gateway, "/nothing"))[0] == 404
         assert (await get(gateway, "/../gateway.py"))[0] == 404
         assert (await get(gateway, "/live/car"))[0] == 426
         assert (await get(gateway, "/status", Host="evil.example"))[0] == 421
         assert (await get(gateway, "/status", Origin="http://evil.example"))[0] == 403
+
+
+async def test_log_lines_about_a_rig_say_which_rig_and_session(tmp_path):
+    async with gateway_process(tmp_path, rigs='{"127.0.0.1": "left"}') as gateway:
+        await send(gateway, [datagram(6)])
+        async with asyncio.timeout(20):
+            while not any(event["event"] == "feed stopped" for event in gateway.events()):
+                await asyncio.sleep(0.1)
+        logged = {event["event"]: event for event in gateway.events()}
+    assert (logged["rig appeared"]["rig"], logged["rig appeared"]["source"]) == ("left", "127.0.0.1")
+    for event in ("session began", "feed running", "feed stopped"):
+        assert (logged[event]["rig"], logged[event]["session"]) == ("left", "85db0a0f77ec492a")
+
+
+async def test_prometheus_reads_what_was_sent(tmp_path, nifi, database, postgres):
+    _, url = nifi
+    sent = [datagram(6, overall_frame=frame) for frame in (100, 101, 105)] + [datagram(0), session(), b"junk", b""]
+    sent += [datagram(6, packet_format=2026), session(uid=0)]
+    rigs = json.dumps({"127.0.0.1": 'the "left" one'})
+    async with gateway_process(tmp_path, nifi_blocks_url=url, rigs=rigs, **postgres) as gateway:
+        await send(gateway, sent)
+        await gateway.settled(len(sent))
+        status, headers, body = await get(gateway, "/metrics")
+        resident = psutil.Process(gateway.process.pid).memory_info().rss
+    assert (status, headers["Content-Type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
+    found = {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(body.decode())
+        for sample in family.samples
+    }
+    rig = ("rig", 'the "left" one')
+    assert (
+        found.items()
+        >= {
+            ("pitlane_gateway_received_datagrams_total",): 9,
+            ("pitlane_gateway_forwarded_datagrams_total",): 5,
+            ("pitlane_gateway_stored_datagrams_total",): 1,
+            ("pitlane_gateway_skipped_datagrams_total", ("reason", "no_session")): 1,
+            ("pitlane_gateway_rejected_datagrams_total", ("reason", "too_short")): 2,
+            ("pitlane_gateway_rejected_datagrams_total", ("reason", "wrong_size")): 0,
+            ("pitlane_gateway_dead_letters_forwarded_total",): 2,
+            ("pitlane_gateway_waiting_datagrams",): 0,
+            ("pitlane_gateway_packets_total", ("format", "2025"), ("name", "car_telemetry")): 3,
+            ("pitlane_gateway_packets_total", ("format", "2026"), ("name", "car_telemetry")): 1,
+            ("pitlane_gateway_packets_total", ("format", "2025"), ("name", "session")): 2,
+            ("pitlane_gateway_rig_datagrams_total", rig): 7,
+            ("pitlane_gateway_rig_frame_gaps_total", rig): 3,
+            ("pitlane_gateway_neighbour_up", ("neighbour", "nifi")): 1,
+            ("pitlane_gateway_neighbour_up", ("neighbour", "postgres")): 1,
+        }.items()
+    )
+    assert found["process_resident_memory_bytes",] == pytest.approx(resident, rel=0.2)
 
 
 async def test_who_may_open_the_stream(tmp_path):

@@ -292,20 +292,20 @@ def test_a_flashback_rewinds_the_frame_and_is_news(core):
 
 
 @pytest.mark.parametrize(
-    ("frames", "gaps"),
+    ("frames", "came", "gaps"),
     [
-        ([100, 101, 102], 0),
-        ([100, 101, 105, 106], 3),
-        ([100, 103, 106, 112, 115], 1),  # one frame in three is sent
-        ([100, 101, 101, 102], 0),  # twice
-        ([100, 101, 5000, 5001], 0),  # a pause
-        ([0, 0, 1, 2], 0),  # before the start
+        ([100, 101, 102], 3, 0),
+        ([100, 101, 105, 106], 4, 3),
+        ([100, 103, 106, 112, 115], 5, 1),  # one frame in three is sent
+        ([100, 101, 101, 102], 3, 0),  # twice
+        ([100, 101, 5000, 5001], 4, 0),  # a pause
+        ([0, 0, 1, 2], 2, 0),  # before the start
     ],
 )
-def test_gaps_in_overall_frames_are_counted(core, frames, gaps):
+def test_frames_and_gaps_between_them_are_counted(core, frames, came, gaps):
     for frame in frames:
         core.decide(datagram(6, overall_frame=frame), SOURCE, NOW)
-    assert core.rigs[SOURCE].frame_gaps == gaps
+    assert (core.rigs[SOURCE].frames, core.rigs[SOURCE].frame_gaps) == (came, gaps)
 
 
 # --- any bytes --------------------------------------------------------------------------------------------------

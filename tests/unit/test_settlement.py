@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from pitlane.settlement import Arrived, unread
+from pitlane.settlement import Arrived
 
 CLOSED = {
     "received": 100,
@@ -26,7 +26,7 @@ def test_counts_that_close():
         ({"waiting": 4, "forwarded": 78, "in_kafka": Counter(a=81)}, 100, "4 datagrams wait in the gateway"),
         ({"stored": 9}, 100, "received 100 and accounts for 99"),
         (
-            {"forwarded": 80, "dropped": Counter(outbox_full=2), "in_kafka": Counter(a=83)},
+            {"forwarded": 80, "dropped": Counter(spool_full=2), "in_kafka": Counter(a=83)},
             100,
             "2 datagrams were given up",
         ),
@@ -38,13 +38,3 @@ def test_counts_that_close():
 def test_what_does_not_close_is_said(changes, sent, words):
     (found,) = Arrived(**CLOSED | changes).missing(sent)
     assert words in found
-
-
-def test_what_spark_has_to_go_is_counted_over_all_shards():
-    ends = {("f1.motion", 0): 10, ("f1.motion", 1): 0, ("f1.event", 0): 4, ("f1.event", 1): 5}
-    assert unread(ends, {}) == {"f1.motion": 10, "f1.event": 9}
-    assert unread(ends, {("f1.motion", 0): 7, ("f1.event", 0): 4, ("f1.event", 1): 3}) == {
-        "f1.motion": 3,
-        "f1.event": 2,
-    }
-    assert unread(ends, ends) == {}
