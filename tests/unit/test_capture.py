@@ -8,7 +8,7 @@ from pitlane import capture
 from pitlane.capture import CaptureError, Datagram
 
 # One datagram "hi!" from 192.168.0.7:53530 to 127.0.0.1:20777, at 1,750,000,000.123456789 s.
-FILE_HEADER = bytes.fromhex("4d3cb2a1 0200 0400 00000000 00000000 ffff0000 01000000")
+FILE_HEADER = bytes.fromhex("4d3cb2a1 0200 0400 00000000 00000000 00000400 01000000")
 RECORD_HEADER = bytes.fromhex("80e14e68 15cd5b07 2d000000 2d000000")
 ETHERNET = bytes.fromhex("000000000000 000000000000 0800")
 IP = bytes.fromhex("45 00 001f 0000 0000 40 11 3b1e c0a80007 7f000001")
