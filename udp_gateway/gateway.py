@@ -16,6 +16,7 @@ from udp_gateway.ledger import Ledger
 from udp_gateway.live import STALE_S, Hub
 from udp_gateway.outbox import Outbox
 from udp_gateway.post import Poster
+from udp_gateway.raw import Taps
 from udp_gateway.receive import Receiver
 from udp_gateway.sessions import SessionStore
 from udp_gateway.web import Web
@@ -37,7 +38,8 @@ class Gateway:
         self._poster = Poster(settings.nifi_blocks_url, self._outbox, self._ledger.block_arrived)
         self._sessions = SessionStore(settings.conninfo("gateway"), self._ledger)
         self._hub = Hub()
-        self._web = Web(settings, self._hub, self.status, self.health)
+        self._taps = Taps(settings.rigs)
+        self._web = Web(settings, self._hub, self.status, self.health, self._taps)
         self._receiver: Receiver | None = None
         self._rates: dict[str, float] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -70,6 +72,7 @@ class Gateway:
         for task in self._tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        await self._taps.end()
         await self._web.close()
         counts = self._counts()
         log.info("stopped", **{name: value for name, value in counts.items() if name != "packets"})
@@ -79,6 +82,7 @@ class Gateway:
     def on_datagram(self, datagram: bytes, source: str, now_ns: int) -> None:
         """One datagram from the socket: decided, and done."""
         self._ledger.received += 1
+        self._taps.offer(datagram, source, now_ns)
         for effect in self._core.decide(datagram, source, now_ns):
             self._carry_out(effect)
 
