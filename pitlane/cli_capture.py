@@ -170,7 +170,7 @@ def record(
         console.print(f"  {settings.rigs.get(source, source)}: {count:,}", markup=False)
     console.print(f"[red]{state.lost:,} lost on the way[/]" if state.lost else "none lost on the way")
     if state.absences:
-        console.print(f"[yellow]The gateway was away {state.absences} times; what was sent then is not in it.")
+        console.print(f"[yellow]The gateway was away ({state.absences}×): what was sent meanwhile is not in the file.")
     if not state.datagrams:
         console.print("[yellow]Nothing arrived: `pitlane doctor` names the usual reasons.")
 

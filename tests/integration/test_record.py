@@ -251,7 +251,7 @@ async def test_a_gateway_that_comes_back_is_recorded_on(tmp_path):
     assert found[-50:] == second
     assert set(found[50:-50]) == {b"again"}
     assert len(found[50:-50]) <= seen
-    assert "The gateway was away 1 times" in said
+    assert "The gateway was away (1×)" in said
 
 
 # --- the path itself --------------------------------------------------------------------------------------------------
