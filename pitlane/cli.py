@@ -204,7 +204,7 @@ def _spark_java() -> None:
     os.environ["JAVA_HOME"] = str(jdks.jdk("Spark").home)
 
 
-for verb in (cli_capture.simulate, cli_capture.replay, cli_capture.samples):
+for verb in (cli_capture.simulate, cli_capture.replay, cli_capture.record, cli_capture.samples):
     app.command()(verb)
 app.add_typer(flow, name="flow")
 app.add_typer(spark, name="spark", callback=_spark_java)

@@ -6,15 +6,20 @@ burst: it stays below MAX_RATE with bursts of at most BURST, which a receive buf
 (212,992 bytes, about 92 datagrams of this kind) takes.
 """
 
+import ipaddress
 import socket
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from f1_packets import Rejected, identify
 from pitlane import capture
+from pitlane.capture import Datagram
 
 MAX_RATE = 20_000
 """Datagrams a second, ten rigs' worth at 60 Hz and more than fifty times one rig's."""
@@ -35,6 +40,11 @@ class Sent:
 
 Timed = tuple[float, bytes]
 """Seconds since the first datagram, and a datagram."""
+
+Sourced = tuple[float, Datagram]
+"""The same with who sent it when it was recorded."""
+
+LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
 
 Progress = Callable[[Sent, float], None]
 """Called with the counts so far and the offset in seconds, now and then."""
@@ -75,20 +85,43 @@ def send(
     progress: Progress | None = None,
 ) -> Sent:
     """Send (offset in seconds, datagram) pairs, offsets rising, and return when the last is out. Raises OSError."""
+    sourced = ((offset_s, Datagram(0, "", datagram)) for offset_s, datagram in datagrams)
+    return send_apart(sourced, {}, host, port, speed, progress)
+
+
+def send_apart(
+    datagrams: Iterable[Sourced],
+    addresses: dict[str, str],
+    host: str = "127.0.0.1",
+    port: int = capture.GAME_PORT,
+    speed: float = 1.0,
+    progress: Progress | None = None,
+) -> Sent:
+    """`send`, each source of `addresses` from the address of this machine that it has there; others from any."""
     sent, pacer, reported = Sent(), Pacer(speed), 0.0
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
-    with socket.socket(family, kind, protocol) as out:
-        out.connect(address)
-        for offset_s, datagram in datagrams:
+    family, kind, protocol, _, target = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+    with ExitStack() as opened:
+
+        def outlet(address: str | None) -> socket.socket:
+            out = opened.enter_context(socket.socket(family, kind, protocol))
+            if address:
+                out.bind((address, 0))
+            out.connect(target)
+            return out
+
+        others = outlet(None)
+        outs = {source: outlet(address) for source, address in addresses.items()}
+        for offset_s, (_, source, payload) in datagrams:
             pacer.wait(offset_s)
+            out = outs.get(source, others)
             try:
-                out.send(datagram)
+                out.send(payload)
             except ConnectionRefusedError:  # told of an earlier datagram, in place of sending this one
                 sent.refused += 1
-                out.send(datagram)
+                out.send(payload)
             sent.datagrams += 1
-            sent.bytes += len(datagram)
-            sent.by_name[_name(datagram)] += 1
+            sent.bytes += len(payload)
+            sent.by_name[_name(payload)] += 1
             if progress and time.monotonic() - reported > 0.1:
                 reported = time.monotonic()
                 progress(sent, offset_s)
@@ -97,24 +130,82 @@ def send(
     return sent
 
 
-def recorded(path: Path, rounds: int = 1) -> Iterator[Timed]:
-    """(offset in seconds, payload) of a capture, `rounds` times over; 0 means for ever. Raises CaptureError."""
-    begin_s, played = 0.0, 0
+def addresses_of(sources: Iterable[str], host: str) -> dict[str, str]:
+    """Source → an address of this machine to send from, so that a receiver on it keeps rigs apart.
+
+    127.0.0.1, 127.0.0.2 … in the order given; a loopback address keeps its own. Empty where that cannot be done: only
+    Linux has them all, and only what listens on a loopback address sees them. Raises OSError for an unknown host.
+    """
+    target = str(socket.getaddrinfo(host, 0, type=socket.SOCK_DGRAM)[0][4][0])
+    if sys.platform != "linux" or not _is_loopback(target):
+        return {}
+    ordered = list(sources)
+    own = {source for source in ordered if _is_loopback(source)}
+    free = (text for text in (str(LOOPBACK[number]) for number in count(1)) if text not in own)
+    return {source: source if source in own else next(free) for source in ordered}
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What is in a capture: seconds from its first datagram to its last, and datagrams by source, in order."""
+
+    seconds: float
+    sources: Counter[str]
+
+
+def survey(path: Path) -> Survey:
+    """Reads a capture through. Raises CaptureError."""
+    sources: Counter[str] = Counter()
+    seconds = 0.0
+    for offset_s, datagram in sourced(path):
+        seconds = offset_s
+        sources[datagram.source] += 1
+    return Survey(seconds, sources)
+
+
+def sourced(
+    path: Path,
+    rounds: int = 1,
+    wanted: Callable[[str], bool] = lambda source: True,
+    begin_s: float = 0.0,
+    end_s: float | None = None,
+) -> Iterator[Sourced]:
+    """(offset in seconds, datagram) of a capture, `rounds` times over; 0 means for ever. Raises CaptureError.
+
+    Of each round only what came from `begin_s` on and before `end_s`, counted from the first datagram of the file, and
+    from a source that is `wanted`; the offset is then from `begin_s`.
+    """
+    round_s, played = 0.0, 0
     while played < rounds or rounds == 0:
-        first_ns, offset_s = None, begin_s
+        first_ns, now_s, played_any = None, 0.0, False
         for datagram in capture.read(path):
             first_ns = datagram.arrival_ns if first_ns is None else first_ns
             # A capture of a real network may hold datagrams out of order: they go at once, not back in time.
-            offset_s = max(offset_s, begin_s + (datagram.arrival_ns - first_ns) / capture.NANOSECONDS)
-            yield offset_s, datagram.payload
-        if first_ns is None:
+            now_s = max(now_s, (datagram.arrival_ns - first_ns) / capture.NANOSECONDS)
+            if end_s is not None and now_s >= end_s:
+                now_s = end_s
+                break
+            if now_s >= begin_s and wanted(datagram.source):
+                played_any = True
+                yield round_s + now_s - begin_s, datagram
+        if not played_any:
             return
-        begin_s, played = offset_s, played + 1
+        round_s, played = round_s + now_s - begin_s, played + 1
+
+
+def recorded(path: Path, rounds: int = 1) -> Iterator[Timed]:
+    """(offset in seconds, payload) of a capture, `rounds` times over; 0 means for ever. Raises CaptureError."""
+    return ((offset_s, datagram.payload) for offset_s, datagram in sourced(path, rounds))
 
 
 def duration(path: Path) -> float:
     """Seconds from the first datagram of a capture to its last; 0 without any. Raises CaptureError."""
-    return max((offset_s for offset_s, _ in recorded(path)), default=0.0)
+    return survey(path).seconds
+
+
+def _is_loopback(address: str) -> bool:
+    parsed = ipaddress.ip_address(address)
+    return parsed.version == 4 and parsed in LOOPBACK
 
 
 def _name(datagram: bytes) -> str:

@@ -15,6 +15,7 @@ from udp_gateway.health import health
 from udp_gateway.ledger import Ledger
 from udp_gateway.live import Hub
 from udp_gateway.post import Poster
+from udp_gateway.raw import Taps
 from udp_gateway.receive import Receiver
 from udp_gateway.record import Sums
 from udp_gateway.sessions import SessionStore
@@ -46,7 +47,8 @@ class Gateway:
         self._poster = Poster(settings.nifi_blocks_url, self._blocks, self._ledger, settings.spool / "refused")
         self._sessions = SessionStore(settings.conninfo("gateway"), self._session_blocks, self._ledger)
         self._hub = Hub()
-        self._web = Web(settings, self._hub, self.status, self.health)
+        self._taps = Taps(settings.rigs)
+        self._web = Web(settings, self._hub, self.status, self.health, self._taps)
         self._receiver: Receiver | None = None
         self._rates: dict[str, float] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -119,6 +121,7 @@ class Gateway:
                 await task
         self._hand_over_blocks()  # notes what they took
         self._sync()
+        await self._taps.end()
         await self._web.close()
         counts = self._ledger.as_dict(self._waiting())
         log.info("stopped", **{name: value for name, value in counts.items() if name != "packets"})
@@ -129,6 +132,7 @@ class Gateway:
         """One datagram from the socket: decided, and done."""
         self._ledger.received += 1
         self._tally.set(self._ledger.received)
+        self._taps.offer(datagram, source, now_ns)
         for effect in self._core.decide(datagram, source, now_ns):
             self._carry_out(effect)
 

@@ -31,6 +31,7 @@ One port (20780) serves HTTP and WebSocket.
 | `/` | the live page for the driver; `/?rig=NAME` for one rig |
 | `/live/car` | WebSocket: the followed car of the current rig |
 | `/live/rig/NAME` | WebSocket: the followed car of one rig |
+| `/raw` | WebSocket: every datagram as received, in binary messages (`udp_gateway/raw.py` says how); `/raw?rig=NAME` of one rig |
 | `/status` | every count and state, as JSON |
 | `/healthz` | 200 while the gateway listens; as JSON whether something needs a hand (below) |
 | `/metrics` | the numbers of `/status` for [Prometheus](metrics.md) |

@@ -2,6 +2,7 @@
 
 /live/car         followed car of the current rig
 /live/rig/NAME    followed car of one rig
+/raw              every datagram as received, `?rig=NAME` for one rig's: see udp_gateway.raw
 
 `?hz=10` asks for fewer frames than settings allow: for viewers that draw slowly, as Grafana does.
 """
@@ -24,6 +25,7 @@ from pitlane.settings import GatewaySettings
 from udp_gateway import metrics
 from udp_gateway.admission import host_allowed, origin_allowed
 from udp_gateway.live import WRITE_LIMIT, Hub, Viewer
+from udp_gateway.raw import RAW, Taps
 
 PAGE = Path(__file__).with_name("page")
 CONTENT_TYPES = {
@@ -60,8 +62,10 @@ class Web:
         hub: Hub,
         status: Callable[[], dict[str, object]],
         health: Callable[[], dict[str, object]],
+        taps: Taps,
     ) -> None:
         self._settings = settings
+        self._taps = taps
         self._hub = hub
         self._pages = {
             "/" if path.name == "index.html" else f"/{path.name}": (CONTENT_TYPES[path.suffix], path.read_bytes())
@@ -123,17 +127,25 @@ class Web:
             if self._hub.viewers() >= self._settings.live_viewers:
                 return _text(HTTPStatus.SERVICE_UNAVAILABLE, "too many viewers (PITLANE_LIVE_VIEWERS)")
             return None
+        if path == RAW:
+            if "websocket" not in map(str.lower, request.headers.get_all("Upgrade")):
+                return _text(HTTPStatus.UPGRADE_REQUIRED, "this is a WebSocket")
+            return _text(HTTPStatus.SERVICE_UNAVAILABLE, "too many taps") if self._taps.full else None
         if path in self._documents:
             content_type, body = self._documents[path]
             return _response(HTTPStatus.OK, content_type, body())
         if path in self._pages:
             return _response(HTTPStatus.OK, *self._pages[path])
-        return _text(HTTPStatus.NOT_FOUND, "there is /, /status, /healthz, /metrics, /live/car and /live/rig/NAME")
+        return _text(
+            HTTPStatus.NOT_FOUND, "there is /, /status, /healthz, /metrics, /live/car, /live/rig/NAME and /raw"
+        )
 
     async def _view(self, connection: ServerConnection) -> None:
         assert connection.request is not None
         loop = asyncio.get_running_loop()
         path = connection.request.path
+        if urlsplit(path).path == RAW:
+            return await self._taps.serve(connection, parse_qs(urlsplit(path).query).get("rig", [""])[-1])
         rate_hz = _rate_hz(path, self._settings.live_rate_hz)
         viewer = Viewer(lambda text: connection.send(text, text=True), rate_hz)
         self._hub.join(viewer, _stream(urlsplit(path).path) or None, loop.time())
