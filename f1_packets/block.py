@@ -53,3 +53,23 @@ def entry_dtype(packet: Packet) -> np.dtype:
 def decode(packet: Packet, content: bytes) -> np.ndarray:
     """A block's content as an array of `entry_dtype(packet)`, without a copy; ValueError if it does not divide."""
     return np.frombuffer(content, dtype=entry_dtype(packet))
+
+
+def columns(packet: Packet, content: bytes) -> dict[str, np.ndarray]:
+    """A block's content as a contiguous array for each field, by its dotted path.
+
+    n datagrams give (n,) for `arrival_ns`, `rig` and `header.session_uid`, (n, cars) for `cars.speed_kmh`, and one axis
+    more for a field that is an array itself. ValueError as of `decode`. For a few fields, `decode` and take those.
+    """
+    entries = decode(packet, content)
+    found = {name: np.ascontiguousarray(entries[name]) for name in ("arrival_ns", "rig")}
+    pending = [("", entries["datagram"])]
+    while pending:
+        prefix, structs = pending.pop()
+        for name in structs.dtype.names or ():
+            values = structs[name]
+            if values.dtype.names:
+                pending.append((f"{prefix}{name}.", values))
+            else:
+                found[prefix + name] = np.ascontiguousarray(values)
+    return found
