@@ -26,7 +26,7 @@ PUBLISHED = REPOSITORY / "benchmarks" / "results"
 
 
 def arguments(given: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition("\n")[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measures, and says what it found.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; none: all")
     parser.add_argument("--quick", action="store_true", help="a smoke run: short, its numbers mean little")
     parser.add_argument("--strict", action="store_true", help="an aim not met ends with 1")

@@ -69,7 +69,7 @@ class Sent:
 
 @dataclass(frozen=True)
 class Begun:
-    """`at` is CLOCK_MONOTONIC, the same in every process: `Rig.due_s` counts from it."""
+    """`at` is CLOCK_MONOTONIC, the same in every process: `due_s` counts from it."""
 
     at: float
     sources: list[str]
@@ -78,12 +78,11 @@ class Begun:
 class Rig:
     """One rig's datagrams, frame by frame, with its own session in them.
 
-    `send_frame(k)` sends frame k of the rig, due `due_s(k)` after the begin; its overall frame is `overall_frame(k)`.
+    `send_frame(k)` sends frame k of the rig, whose overall frame is FIRST_FRAME + k * step.
     """
 
-    def __init__(self, number: int, rigs: int, rate_hz: int, packet_format: int, source: str, to: tuple[str, int]) -> None:
+    def __init__(self, number: int, rate_hz: int, packet_format: int, source: str, to: tuple[str, int]) -> None:
         self.source = source
-        self._number, self._rigs, self._rate_hz = number, rigs, rate_hz
         self._step = GAME_HZ // rate_hz
         self._cycle = cycle(packet_format, rate_hz)
         self._uid = FIRST_UID + number
@@ -93,15 +92,9 @@ class Rig:
         self._begin = 13 * number  # rigs do not send their rare packets in step
         self.refused = 0
 
-    def due_s(self, k: int) -> float:
-        return (k + self._number / self._rigs) / self._rate_hz
-
-    def overall_frame(self, k: int) -> int:
-        return FIRST_FRAME + k * self._step
-
     def send_frame(self, k: int) -> None:
         at = (self._begin + k) % len(self._cycle)
-        frame = self.overall_frame(k)
+        frame = FIRST_FRAME + k * self._step
         head = CHANGING.pack(self._uid, frame / GAME_HZ, frame, frame)
         end = CHANGING_AT + CHANGING.size
         send = self._out.send
@@ -142,6 +135,11 @@ def cycle(packet_format: int, rate_hz: int) -> tuple[tuple[bytearray, ...], ...]
     return tuple(map(tuple, frames))
 
 
+def due_s(overall_frame: int, number: int, rigs: int, rate_hz: int) -> float:
+    """When a frame of rig `number` is to leave, in seconds after `Begun.at`."""
+    return ((overall_frame - FIRST_FRAME) * rate_hz / GAME_HZ + number / rigs) / rate_hz
+
+
 def sources(count: int) -> list[str]:
     """Loopback addresses of the rigs."""
     return [f"127.0.{1 + number // 250}.{1 + number % 250}" for number in range(count)]
@@ -159,9 +157,7 @@ def rigs(
 ) -> Sent:
     """Sends for `seconds` from `count` rigs, or until SIGTERM; prints `Begun`."""
     addresses = list(from_) or sources(count)
-    fleet = [
-        Rig(number, count, rate_hz, packet_format, source, to) for number, source in enumerate(addresses[:count])
-    ]
+    fleet = [Rig(number, rate_hz, packet_format, source, to) for number, source in enumerate(addresses[:count])]
     stopping = _told_to_stop()
     clock, sleep = time.monotonic, time.sleep
     begin, begin_cpu = clock() + 0.2, time.process_time()
@@ -170,8 +166,8 @@ def rigs(
     for k in range(round(seconds * rate_hz)):
         if stopping:
             break
-        for rig in fleet:
-            early = begin + rig.due_s(k) - clock()
+        for number, rig in enumerate(fleet):
+            early = begin + (k + number / count) / rate_hz - clock()
             if early > 0:
                 sleep(early)
             else:
@@ -310,7 +306,9 @@ def sending(port: int, *options: str) -> Iterator[Load]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description="Telemetry of many rigs, or a flood.")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.load", description="Telemetry of many rigs, or a flood."
+    )
     parser.add_argument("--rigs", type=int, default=20)
     parser.add_argument("--rate", type=int, default=60, help="frames a second of each rig: 10, 20, 30 or 60")
     parser.add_argument("--flood", type=int, default=0, metavar="RATE", help="instead of rigs: packets a second")

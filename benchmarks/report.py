@@ -49,6 +49,11 @@ class Row:
         return self.what, _quantity(self.ours, self.unit), self.peer, theirs, ratio, self.aim, verdict
 
 
+def none(what: str, count: int, note: str = "") -> Row:
+    """A row of datagrams of which there must be none."""
+    return Row(what, count, "datagrams", aim="none", met=count == 0, note=note)
+
+
 @dataclass(frozen=True)
 class Result:
     """What one benchmark found. `notes` say what a reader must know to judge the numbers."""
@@ -155,4 +160,6 @@ def _machine() -> str:
     if cpuinfo.exists():
         named = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
         model = named[0].partition(":")[2].strip() if named else model
-    return f"{model}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}"
+    return (
+        f"{model}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}"
+    )

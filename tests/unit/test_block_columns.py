@@ -10,7 +10,9 @@ from tests.datagrams import datagram
 def test_every_field_is_a_contiguous_array_of_its_own() -> None:
     # CarTelemetryData: speed u16 at 0, throttle f32 at 2, gear i8 at 15, brakes u16[4] at 22
     pokes = {0: ("H", 312), 2: ("f", 0.5), 15: ("b", -1), 22: ("4H", 0)}
-    first = bytearray(datagram(6, {offset: poke for offset, poke in pokes.items() if offset < 22}, car=3, overall_frame=8))
+    first = bytearray(
+        datagram(6, {offset: poke for offset, poke in pokes.items() if offset < 22}, car=3, overall_frame=8)
+    )
     for wheel, temperature in enumerate((400, 500, 600, 700)):
         at = 29 + 3 * 60 + 22 + 2 * wheel
         first[at : at + 2] = temperature.to_bytes(2, "little")
