@@ -19,6 +19,7 @@ import psutil
 from kafka import KafkaConsumer, TopicPartition
 from rich.console import Console
 
+from f1_packets import block
 from pitlane.settings import HOME, REPOSITORY
 from pitlane.stack.server import Server
 from pitlane.stack.stack import Stack
@@ -136,7 +137,7 @@ def in_kafka(stack: Stack, of_each: Callable[[bytes], bytes] | None = None) -> I
             found.packets += count
         if of_each is not None:
             length = int(headers["block.bytes"])
-            datagrams = (content[at + 24 : at + length] for at in range(0, len(content), length))
+            datagrams = (content[at + block.PREFIX.size : at + length] for at in range(0, len(content), length))
             found.contents.update(map(of_each, datagrams))
     return found
 
