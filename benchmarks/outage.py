@@ -22,6 +22,9 @@ VIEWERS = 3
 WATCHED = 0
 """The rig whose viewers are measured."""
 
+A_SECOND = 8300
+"""Datagrams of all rigs in a second: no more than that is on its way to NiFi, not a backlog."""
+
 P99_SLACK_MS = 5.0
 """Unchanged means: no further than this from the p99 before; a rerun without an outage moves it as much."""
 
@@ -49,17 +52,17 @@ class Backlog(threading.Thread):
 
 
 def run(quick: bool) -> Result:
-    stopped_s, before_s = (10, 10) if quick else (STOPPED_S, 30)
+    stopped_s, before_s, warm_s = (10, 10, 3) if quick else (STOPPED_S, 30, 15)
     with running("Gateway") as stack:
         rigs = ("--rigs", str(RIGS), "--rate", str(RATE_HZ), "--format", str(PACKET_FORMAT), "--seconds", str(3600))
         url = f"ws://127.0.0.1:{stack.ports.gateway}/live/rig/{load.sources(RIGS)[WATCHED]}"
         backlog = Backlog(stack)
         backlog.start()
         with load.sending(stack.ports.udp, *rigs) as sender, viewers(url, VIEWERS) as watch:
-            time.sleep(2)
+            time.sleep(warm_s)
             calm_from = time.monotonic()
             time.sleep(before_s)
-            usual = max(waiting for at, waiting, _ in backlog.seen if at >= calm_from)
+            usual = max(A_SECOND, *(waiting for at, waiting, _ in backlog.seen if at >= calm_from))
             down_from = time.monotonic()
             stack.nifi.stop()
             time.sleep(max(0.0, down_from + stopped_s - time.monotonic()))
@@ -69,7 +72,7 @@ def run(quick: bool) -> Result:
             up_at = next((at for at, _, state in backlog.seen if at > starting and state == "up"), time.monotonic())
 
             def caught_up() -> bool:
-                return backlog.seen[-1][1] <= 2 * usual
+                return backlog.seen[-1][1] <= usual
 
             gone = wait(caught_up, 3 * CATCH_UP_S)
             gone_after = time.monotonic() - up_at
@@ -87,9 +90,11 @@ def run(quick: bool) -> Result:
             for each in frames
             for latency in each.latencies_ms(lambda frame: begun.at + due_s(frame, WATCHED, RIGS, RATE_HZ), from_, to)
         ]
+        if len(latencies) < 2:  # nothing came: whatever was due is at least so late
+            return (to - from_) * 1000
         return statistics.quantiles(latencies, n=100)[98]
 
-    before, during, after = p99(calm_from, down_from), p99(down_from, up_at), p99(up_at, up_at + gone_after)
+    before, during = p99(calm_from, down_from), p99(down_from, starting)
     drops = status["kernel"]["drops"] or 0
     sessions = sent.by_name["session"]
     rows = [
@@ -120,13 +125,13 @@ def run(quick: bool) -> Result:
             aim=f"at most {P99_SLACK_MS:g} ms more",
             met=during <= before + P99_SLACK_MS,
         ),
-        Row("UDP to viewer while the backlog went, p99", after, "ms"),
+        Row("UDP to viewer while NiFi started again, p99", p99(starting, up_at), "ms"),
+        Row("UDP to viewer while the backlog went, p99", p99(up_at, up_at + gone_after), "ms"),
     ]
     notes = [
         f"{RIGS} rigs at {RATE_HZ} Hz, format {PACKET_FORMAT}; {VIEWERS} viewers of one of them. The latency is from the "
         "moment that a frame was due at the sender, so it holds the sender's own lateness.",
-        f"Usually up to {usual:,} datagrams are on their way to NiFi; the backlog is gone when it is no more than twice "
-        "that.",
-        "NiFi starts on the same two cores: while it does, everything on the machine is slower.",
+        f"The backlog is gone when no more than {usual:,} datagrams wait: a second's worth, or what waited before.",
+        "NiFi starts on the same cores as everything else, and takes them whole: that time is a row of its own.",
     ]
     return Result(NAME, f"NiFi stopped for {stopped_s} s under {RIGS} rigs", rows, notes)
