@@ -21,6 +21,7 @@ import time
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -80,25 +81,27 @@ class Field:
 
     def run(self) -> None:
         """Sends the race; returns when it is over and the last gateway listens."""
-        killer = threading.Thread(target=self._kill, daemon=True)
         self._begun = time.monotonic()
-        killer.start()
-        try:
-            self._send()
-        finally:
-            self._over.set()
-            killer.join()
+        with ThreadPoolExecutor(1) as beside:
+            killing = beside.submit(self._kill)
+            try:
+                self._send(killing)
+            finally:
+                self._over.set()
+            killing.result()
 
     def _racing_s(self) -> float:
         return time.monotonic() - self._begun - self._away_s
 
-    def _send(self) -> None:
+    def _send(self, killing: "Future[None]") -> None:
         pacer = Pacer(SPEED, clock=self._racing_s)
         with socket.socket(type=socket.SOCK_DGRAM) as out:
             out.connect(("127.0.0.1", self._stack.ports.udp))
             for offset_s, datagram in self._race.datagrams():
                 pacer.wait(offset_s)
                 while self._away.is_set():
+                    if killing.done():
+                        killing.result()  # it could not start the gateway again
                     time.sleep(0.001)
                 header = read_header(datagram)
                 order = sample_order(header.overall_frame_identifier, header.session_time_s)
@@ -119,6 +122,8 @@ class Field:
             killed = time.monotonic()
             os.kill(process.pid, signal.SIGKILL)
             self._away.set()
+            while gateway.process() is not None:
+                time.sleep(0.001)
             gateway.start()
             wait(self._listens, 60)
             listening = time.monotonic()
