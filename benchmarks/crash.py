@@ -122,8 +122,7 @@ class Field:
             killed = time.monotonic()
             os.kill(process.pid, signal.SIGKILL)
             self._away.set()
-            while gateway.process() is not None:
-                time.sleep(0.001)
+            process.wait(10)  # a zombie whose other threads still end has its ports
             gateway.start()
             wait(self._listens, 60)
             listening = time.monotonic()
