@@ -24,7 +24,7 @@ from benchmarks import peers
 from benchmarks.report import Result, Row
 from f1_packets import PACKETS, Packet, block, identify
 from pitlane import capture
-from pitlane.samples import sample
+from pitlane.samples import SampleError, sample
 from pitlane.settings import REPOSITORY, GatewaySettings
 from tests.peers import VERSIONS, peer_decoder
 
@@ -192,7 +192,10 @@ class ChildPeer:
         assert self._child.stdin is not None
         assert self._child.stdout is not None
         self._child.stdin.write(f"{name} {len(datagrams[0])} {kind.per_block} {rounds}\n")
-        seconds, *sums = self._child.stdout.readline().split()
+        said = self._child.stdout.readline()
+        if not said:
+            raise RuntimeError(f"{self._child.args!r} ended with {self._child.wait()} over {name}")
+        seconds, *sums = said.split()
         return float(seconds), {name: float(value) for name, value in (each.split("=") for each in sums)}
 
     def __enter__(self) -> "ChildPeer":
@@ -212,7 +215,11 @@ def run(quick: bool) -> Result:
     notes: list[str] = []
     with ExitStack() as open_peers:
         scratch = Path(open_peers.enter_context(tempfile.TemporaryDirectory()))
-        decoders: dict[str, Decoder] = {OURS: Ours(), PYTHON: PythonPeer()}
+        decoders: dict[str, Decoder] = {OURS: Ours()}
+        try:
+            decoders[PYTHON] = PythonPeer()
+        except (subprocess.CalledProcessError, SampleError) as error:
+            notes.append(f"not run: {PYTHON} could not be installed: {error}")
         for name, child in ((JAVASCRIPT, _javascript), (RUST, _rust)):
             try:
                 console.print(f"  [dim]{name}[/]", highlight=False)

@@ -66,10 +66,13 @@ def columns(packet: Packet, content: bytes) -> dict[str, np.ndarray]:
     pending = [("", entries["datagram"])]
     while pending:
         prefix, structs = pending.pop()
-        for name in structs.dtype.names or ():
-            values = structs[name]
-            if values.dtype.names:
-                pending.append((f"{prefix}{name}.", values))
+        for name, (kind, offset, *_) in (structs.dtype.fields or {}).items():
+            if kind.base.names:
+                pending.append((f"{prefix}{name}.", structs[name]))
+            elif kind.subdtype is None:
+                found[prefix + name] = np.ascontiguousarray(structs[name])
             else:
-                found[prefix + name] = np.ascontiguousarray(values)
+                # An array within a struct is copied whole: four single bytes would take four times as long.
+                whole = np.ascontiguousarray(structs.getfield(np.dtype((np.void, kind.itemsize)), offset))
+                found[prefix + name] = whole.view(kind.base).reshape(structs.shape + kind.shape)
     return found

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.crash import differences
 from benchmarks.load import due_s
 from benchmarks.pipeline import Frames, unaccounted
+from benchmarks.tables import differences
 
 
 def test_the_largest_gap_counts_the_ends_of_the_time_too() -> None:
