@@ -1,6 +1,6 @@
 # Everything goes through `make`: setup once, then the commands of .pitlane/venv/bin/pitlane.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test up down status compose-env lint coverage lock clean distclean
+.PHONY: help setup demo test bench up down status compose-env lint coverage lock clean distclean
 
 HOME_FOLDER := $(or $(PITLANE_HOME),.pitlane)
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -9,6 +9,8 @@ PITLANE := $(HOME_FOLDER)/venv/bin/pitlane
 # The demo's recording: a .pcap file, or time-trial or race. Empty: a simulated race.
 CAPTURE ?=
 TESTS ?= tests
+# Names of benchmarks (none: all) and their options: make bench BENCH="decoding rigs --quick"
+BENCH ?=
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +22,9 @@ demo: ## Set up, start everything, send a race (or CAPTURE=FILE.pcap, time-trial
 
 test: setup ## Set up, then unit and integration tests on servers of their own (TESTS=tests/unit for a part)
 	@$(HOME_FOLDER)/venv/bin/python -m pytest $(TESTS)
+
+bench: setup ## Set up, then measure (BENCH="decoding rigs" for some, BENCH=--quick for a smoke run); about half an hour
+	@$(HOME_FOLDER)/venv/bin/python -m benchmarks $(BENCH)
 
 setup: ## Install what is missing into .pitlane
 	@$(call need_python)
@@ -44,7 +49,7 @@ lint: ## Style and types
 	@$(HOME_FOLDER)/venv/bin/mypy
 
 # The tests that are about the pure modules; what only another test happens to run does not count as tested.
-PURE_TESTS = $(addprefix tests/unit/test_,gateway_decide.py gateway_blocks.py spool.py gateway_live.py layouts.py readers.py glossary.py)
+PURE_TESTS = $(addprefix tests/unit/test_,gateway_decide.py gateway_blocks.py gateway_sessions.py spool.py gateway_live.py layouts.py readers.py glossary.py)
 
 coverage: ## Every branch of f1_packets and of what the gateway decides is tested
 	@$(HOME_FOLDER)/venv/bin/python -m coverage run --data-file=$(HOME_FOLDER)/coverage -m pytest -q $(PURE_TESTS)

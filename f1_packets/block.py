@@ -53,3 +53,26 @@ def entry_dtype(packet: Packet) -> np.dtype:
 def decode(packet: Packet, content: bytes) -> np.ndarray:
     """A block's content as an array of `entry_dtype(packet)`, without a copy; ValueError if it does not divide."""
     return np.frombuffer(content, dtype=entry_dtype(packet))
+
+
+def columns(packet: Packet, content: bytes) -> dict[str, np.ndarray]:
+    """A block's content as a contiguous array for each field, by its dotted path.
+
+    n datagrams give (n,) for `arrival_ns`, `rig` and `header.session_uid`, (n, cars) for `cars.speed_kmh`, and one axis
+    more for a field that is an array itself. ValueError as of `decode`. For a few fields, `decode` and take those.
+    """
+    entries = decode(packet, content)
+    found = {name: np.ascontiguousarray(entries[name]) for name in ("arrival_ns", "rig")}
+    pending = [("", entries["datagram"])]
+    while pending:
+        prefix, structs = pending.pop()
+        for name, (kind, offset, *_) in (structs.dtype.fields or {}).items():
+            if kind.base.names:
+                pending.append((f"{prefix}{name}.", structs[name]))
+            elif kind.subdtype is None:
+                found[prefix + name] = np.ascontiguousarray(structs[name])
+            else:
+                # An array within a struct is copied whole: four single bytes would take four times as long.
+                whole = np.ascontiguousarray(structs.getfield(np.dtype((np.void, kind.itemsize)), offset))
+                found[prefix + name] = whole.view(kind.base).reshape(structs.shape + kind.shape)
+    return found

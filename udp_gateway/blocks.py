@@ -32,10 +32,6 @@ class Block(NamedTuple):
     first_arrival_ns: int
     content: bytes
 
-    @property
-    def size(self) -> int:
-        return len(self.content)
-
     def attributes(self, block_id: str) -> dict[str, str]:
         """What NiFi routes on and Kafka's headers say; `block_id` tells a block that comes twice."""
         key = self.key

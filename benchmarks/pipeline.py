@@ -1,0 +1,199 @@
+"""What the gateway's benchmarks run against: a whole stack of its own, its processors' time, and what is in Kafka.
+
+Nothing of it is the demo's: its folder (`.pitlane/bench-stack/PID`) is made for one benchmark and deleted after it.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import psutil
+from kafka import KafkaConsumer, TopicPartition
+from rich.console import Console
+
+from f1_packets import block
+from pitlane.settings import HOME, REPOSITORY
+from pitlane.stack.server import Server
+from pitlane.stack.stack import Stack
+
+POLL_S = 0.25
+QUIET_S = 2.0
+"""So long must the count of received datagrams stand still before all that is on its way has come."""
+
+Status = dict[str, Any]
+
+
+@contextmanager
+def running(*titles: str) -> Iterator[Stack]:
+    """A stack with these steps done (`Gateway` brings NiFi with the flow, Kafka and Postgres); gone afterwards."""
+    console = Console(stderr=True)
+    runs = HOME / "bench-stack"
+    for left in runs.glob("*"):
+        if not psutil.pid_exists(int(left.name)):  # of a run that was killed
+            _delete(Stack.ephemeral(left))
+    stack = Stack.ephemeral(runs / str(os.getpid()))
+    try:
+        stack.up(console, titles)
+        yield stack
+    finally:
+        _delete(stack)
+
+
+def _delete(stack: Stack) -> None:
+    stack.down(Console(quiet=True))
+    stack.remove()
+
+
+def wait(until: Callable[[], bool], timeout_s: float) -> bool:
+    """Whether it came true in time."""
+    deadline = time.monotonic() + timeout_s
+    while not until():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_S)
+    return True
+
+
+def settled(stack: Stack, timeout_s: float = 180) -> Status:
+    """The gateway's status when nothing more comes and nothing waits, or what it is after `timeout_s`."""
+    seen: tuple[int, float] = (-1, 0.0)
+    status: Status = {}
+
+    def quiet() -> bool:
+        nonlocal seen, status
+        status = stack.gateway.status()
+        if status["received"] != seen[0]:
+            seen = (status["received"], time.monotonic())
+        waits = status["waiting"] + status["dead_letter"]["waiting"]
+        return waits == 0 and time.monotonic() - seen[1] >= QUIET_S
+
+    wait(quiet, timeout_s)
+    return status
+
+
+def unaccounted(status: Status) -> int:
+    """Received datagrams that are in none of the terms of the ledger's equation; 0 when it closes."""
+    terms = status["stored"] + status["forwarded"] + status["waiting"]
+    reasons = sum(sum(status[name].values()) for name in ("skipped", "rejected", "dropped"))
+    return int(status["received"] - terms - reasons)
+
+
+class Meter:
+    """Processor time of servers, and of what they started, between two moments."""
+
+    def __init__(self, *servers: Server) -> None:
+        self._servers = servers
+        self._begun = time.monotonic()
+        self._before = {server.name: _cpu_s(server) for server in servers}
+
+    def cores(self) -> dict[str, float]:
+        """By server's name: how many cores it kept busy on average since the meter was made."""
+        seconds = time.monotonic() - self._begun
+        return {server.name: (_cpu_s(server) - self._before[server.name]) / seconds for server in self._servers}
+
+
+def _cpu_s(server: Server) -> float:
+    process = server.process()
+    if process is None:
+        return 0.0
+    times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
+    return float(sum(each.user + each.system for each in times))
+
+
+@dataclass
+class InKafka:
+    """Datagrams of all topics, each block counted once however often it came."""
+
+    packets: int = 0
+    dead_letters: int = 0
+    blocks: int = 0
+    repeated: int = 0
+    """Datagrams of blocks that came again, with the `block.id` that they had."""
+    contents: Counter[bytes] = field(default_factory=Counter)
+    """Times that each datagram is there, when asked for."""
+
+
+def in_kafka(stack: Stack, of_each: Callable[[bytes], bytes] | None = None) -> InKafka:
+    """Reads every topic from its begin to where it ends now; `of_each` makes the keys of `contents` of datagrams."""
+    found, seen = InKafka(), set[str]()
+    for headers, content in _records(stack):
+        count = int(headers["block.count"])
+        if headers["block.id"] in seen:
+            found.repeated += count
+            continue
+        seen.add(headers["block.id"])
+        found.blocks += 1
+        if "reject.reason" in headers:
+            found.dead_letters += count
+        else:
+            found.packets += count
+        if of_each is not None:
+            length = int(headers["block.bytes"])
+            datagrams = (content[at + block.PREFIX.size : at + length] for at in range(0, len(content), length))
+            found.contents.update(map(of_each, datagrams))
+    return found
+
+
+def _records(stack: Stack) -> Iterator[tuple[dict[str, str], bytes]]:
+    consumer = KafkaConsumer(bootstrap_servers=stack.kafka.address, check_crcs=False)
+    try:
+        topics = sorted(name for name in consumer.topics() if not name.startswith("__"))
+        partitions = [TopicPartition(name, number) for name in topics for number in consumer.partitions_for_topic(name)]
+        consumer.assign(partitions)
+        consumer.seek_to_beginning(*partitions)
+        ends = consumer.end_offsets(partitions)
+        while any(consumer.position(partition) < end for partition, end in ends.items()):
+            for records in consumer.poll(500).values():
+                for record in records:
+                    yield {name: value.decode() for name, value in record.headers}, record.value
+    finally:
+        consumer.close()
+
+
+@dataclass
+class Frames:
+    """What one viewer of the live stream got: (CLOCK_MONOTONIC, overall frame) of each message."""
+
+    messages: list[tuple[float, int]]
+
+    def largest_gap_ms(self, from_: float, to: float) -> float:
+        """Between one message and the next, in this time; the time's own ends count as messages."""
+        moments = [from_, *(at for at, _ in self.messages if from_ <= at <= to), to]
+        return max(b - a for a, b in pairwise(moments)) * 1000
+
+    def latencies_ms(self, due: Callable[[int], float], from_: float, to: float) -> list[float]:
+        """From the moment that a frame was due at its sender to its message here; `due` says when."""
+        return [(at - due(frame)) * 1000 for at, frame in self.messages if from_ <= at <= to]
+
+
+@contextmanager
+def viewers(url: str, count: int) -> Iterator[Callable[[], Sequence[Frames]]]:
+    """`count` WebSocket viewers in a process of their own; call what you get to end them and have what they saw."""
+    command = [sys.executable, "-m", "benchmarks.viewers", url, str(count)]
+    child = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    lines = child.stdout
+
+    def end() -> list[Frames]:
+        child.terminate()
+        line = lines.readline()
+        child.wait()
+        return [Frames([(at, frame) for at, frame in messages]) for messages in json.loads(line)]
+
+    try:
+        if lines.readline().strip() != "connected":
+            raise RuntimeError(f"the viewers ended with {child.wait()}")
+        yield end
+    finally:
+        if child.poll() is None:
+            child.kill()
+        child.wait()
+        lines.close()
