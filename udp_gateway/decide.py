@@ -7,7 +7,7 @@ Each datagram has exactly one fate, so that the counts close:
     Skip           a session packet that says nothing about a session (reason)
     Reject         bytes that are no packet (reason); they go to the dead letter, by block
 
-and beside it perhaps a ShowLive (the followed car has a new frame) and a Note (for the log).
+and beside it perhaps a ShowLive (the rig's cars have a new frame), which comes first since someone is waiting for it, and a Note (for the log).
 """
 
 from collections.abc import Mapping
@@ -103,7 +103,7 @@ class Core:
         if packet.id in CAR_PACKETS:
             state = rig.follow(packet, header, datagram, now_ns)
             if state is not None:
-                return (forward, ShowLive(state), *notes)
+                return (ShowLive(state), forward, *notes)
         return (forward, *notes)
 
     def _session(self, rig: Rig, packet: Packet, header: Header, datagram: bytes, now_ns: int) -> Effect:

@@ -12,11 +12,13 @@ import structlog
 from pitlane.settings import GatewaySettings
 from udp_gateway.blocks import BlockKey, Gatherer
 from udp_gateway.decide import SESSION, Core, Effect, Forward, Note, Reject, ShowLive, Skip, StoreSession
+from udp_gateway.grafana_live import GrafanaLive
 from udp_gateway.ledger import Ledger
 from udp_gateway.live import STALE_S, Hub
 from udp_gateway.outbox import Outbox
 from udp_gateway.post import Poster
 from udp_gateway.receive import Receiver
+from udp_gateway.relay import Relay
 from udp_gateway.sessions import SessionStore
 from udp_gateway.web import Web
 
@@ -37,6 +39,8 @@ class Gateway:
         self._poster = Poster(settings.nifi_blocks_url, self._outbox, self._ledger.block_arrived)
         self._sessions = SessionStore(settings.conninfo("gateway"), self._ledger)
         self._hub = Hub()
+        self._grafana = GrafanaLive(settings) if settings.grafana_url else None
+        self._relay = Relay(settings.relay, (settings.udp_host, settings.udp_port))
         self._web = Web(settings, self._hub, self.status, self.health)
         self._receiver: Receiver | None = None
         self._rates: dict[str, float] = {}
@@ -49,8 +53,10 @@ class Gateway:
         http_port = await self._web.start()
         self._receiver = Receiver(settings.udp_host, settings.udp_port, settings.receive_buffer_bytes, self.on_datagram)
         self._receiver.start()
-        for work in (self._poster.run, self._sessions.run, self._flush_blocks, self._measure_rates):
+        for work in (self._poster.run, self._sessions.run, self._flush_blocks, self._measure_rates, self._hub.run):
             self._tasks.append(asyncio.create_task(_for_ever(work)))
+        if self._grafana is not None:
+            self._tasks.append(asyncio.create_task(_for_ever(self._grafana.run)))
         log.info(
             "listening",
             udp=f"{self._receiver.address[0]}:{self._receiver.address[1]}",
@@ -71,6 +77,7 @@ class Gateway:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         await self._web.close()
+        self._relay.close()
         counts = self._counts()
         log.info("stopped", **{name: value for name, value in counts.items() if name != "packets"})
         if counts["waiting"]:
@@ -78,6 +85,7 @@ class Gateway:
 
     def on_datagram(self, datagram: bytes, source: str, now_ns: int) -> None:
         """One datagram from the socket: decided, and done."""
+        self._relay.send(datagram)
         self._ledger.received += 1
         for effect in self._core.decide(datagram, source, now_ns):
             self._carry_out(effect)
@@ -90,6 +98,8 @@ class Gateway:
                 self._gatherer.add(key, arrival_ns, entry)
             case ShowLive(state):
                 self._hub.publish(state, self._clock())
+                if self._grafana is not None:
+                    self._grafana.offer(state)
             case StoreSession(row, sample):
                 ledger.packets[row.packet_format, SESSION, "session"] += 1
                 self._sessions.put(row, sample)
@@ -149,6 +159,7 @@ class Gateway:
                     "format": rig.packet_format,
                     "session": f"{rig.session_uid:016x}",
                     "frame_gaps": rig.frame_gaps,
+                    "viewers": self._hub.viewers_of(name),
                 }
                 for name, rig in self._core.rigs.items()
             },
@@ -160,8 +171,10 @@ class Gateway:
             "outbox": {"blocks": len(self._outbox), "bytes": self._outbox.bytes},
             "session_samples_dropped": self._sessions.samples_dropped,
             "viewers": self._hub.viewers(),
+            "relay": self._relay.as_list(),
             "nifi": self._poster.nifi.as_dict(),
             "postgres": self._sessions.postgres.as_dict(),
+            "grafana": self._grafana.grafana.as_dict() if self._grafana is not None else None,
         }
 
     def health(self) -> dict[str, object]:

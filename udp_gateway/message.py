@@ -1,4 +1,4 @@
-"""The live message: one flat JSON object a frame for the followed car, every field and its unit defined here.
+"""The live message: one flat JSON object a frame for one car, every field and its unit defined here.
 
 `live.schema.json` and docs/gateway.md are generated from FIELDS (`python -m udp_gateway.reference`). Every message carries every field; what is not known (yet) is null. Numbers are never text and
 flags are 0 or 1, so the same values can go out as line protocol.
@@ -18,7 +18,8 @@ CAR_TELEMETRY = PACKET_IDS["car_telemetry"]
 CAR_STATUS = PACKET_IDS["car_status"]
 CAR_DAMAGE = PACKET_IDS["car_damage"]
 CAR_TELEMETRY_2 = PACKET_IDS["car_telemetry_2"]
-CAR_PACKETS = frozenset({LAP_DATA, CAR_TELEMETRY, CAR_STATUS, CAR_DAMAGE, CAR_TELEMETRY_2})
+PARTICIPANTS = PACKET_IDS["participants"]
+CAR_PACKETS = frozenset({LAP_DATA, CAR_TELEMETRY, CAR_STATUS, CAR_DAMAGE, CAR_TELEMETRY_2, PARTICIPANTS})
 """The packets a live message is read from; all carry every car."""
 
 ERS_STORE_FULL_J = 4_000_000
@@ -76,7 +77,7 @@ FIELDS: tuple[LiveField, ...] = (
     _own("session", "string", "", "session UID as 16 hex digits; null in menus and lobbies"),
     _own("packet_format", "integer", "", "UDP format: 2023 to 2026"),
     _own("frame", "integer", "", "overall frame, which a flashback does not rewind"),
-    _own("car_index", "integer", "", "the followed car: the player's, or the spectated one"),
+    _own("car_index", "integer", "", "the car: 0 to 21, of 2026 to 23"),
     _car(CAR_TELEMETRY, "speed_kmh", "integer", "km/h", "speed"),
     _car(CAR_TELEMETRY, "engine_rpm", "integer", "1/min", "engine speed"),
     _car(CAR_TELEMETRY, "gear", "integer", "", "gear: -1 reverse, 0 neutral, 1 to 8"),
@@ -149,6 +150,11 @@ FIELDS: tuple[LiveField, ...] = (
     _car(CAR_TELEMETRY_2, "active_aero_available", "integer", "0/1", "straight mode may be used, 2026"),
     _car(CAR_TELEMETRY_2, "overtake_available", "integer", "0/1", "overtake mode may be used, 2026"),
     _car(CAR_TELEMETRY_2, "overtake_active", "integer", "0/1", "overtake mode is on, 2026"),
+    _car(
+        PARTICIPANTS, "telemetry_public", "integer", "0/1",
+        "0: this driver does not share fuel, ERS, brake bias and wear; the game sends zeros, here they are null",
+        "your_telemetry",
+    ),
     _own("total_laps", "integer", "laps", "length of the race"),
     _own("track_id", "integer", "", "track as the game numbers it"),
     _own("track_length_m", "integer", "m", "length of the lap"),
@@ -159,6 +165,14 @@ FIELDS: tuple[LiveField, ...] = (
     _own("track_temperature_c", "integer", "°C", "track temperature"),
     _own("air_temperature_c", "integer", "°C", "air temperature"),
 )  # fmt: skip
+
+HIDEABLE = frozenset(
+    {
+        *(f.name for f in FIELDS if f.name.startswith(("fuel_", "ers_", "tyre_wear_"))),
+        "front_brake_bias_pct",
+    }
+)
+"""Fields that the game zeroes for others while a driver's telemetry is restricted (the default online)."""
 
 EMPTY: Mapping[str, Any] = dict.fromkeys(field.name for field in FIELDS)
 """A message of which nothing is known: every field in its order, null."""
