@@ -24,6 +24,9 @@ MEASUREMENT = "car"
 STEADY_S = 10.0
 """A connection that held for so long was a good one: the next attempt comes soon again."""
 
+CLOSE_S = 1.0
+"""A stop waits for Grafana's farewell at most so long."""
+
 
 class GrafanaAddress(PitlaneError):
     reason = "grafana_address"
@@ -61,7 +64,9 @@ class GrafanaLive:
     async def _push(self) -> str:
         """One connection, from its start to its end; why it ended."""
         try:
-            async with connect(self._url, additional_headers=self._headers, proxy=None) as connection:
+            async with connect(
+                self._url, additional_headers=self._headers, proxy=None, close_timeout=CLOSE_S
+            ) as connection:
                 self.grafana.up()
                 self._connected = True
                 work = [asyncio.create_task(each(connection)) for each in (self._send, _read)]
