@@ -30,8 +30,7 @@ ERS_STORE_FULL_J = 4_000_000
 class LiveField:
     """One field. `packet_id` 0 means: from the gateway or the session packet, filled in by `build`.
 
-    Else it is computed by `convert` from the fields `sources` of one car of that packet (arrays give as many
-    values as they have elements). A field none of whose sources a format has is null there.
+    Else it is `element` of a field of one car of that packet, or what `convert` makes of several. A field none of whose sources a format has is null there.
     """
 
     name: str
@@ -41,6 +40,7 @@ class LiveField:
     packet_id: int = 0
     sources: tuple[str, ...] = ()
     convert: Callable[..., Any] | None = None
+    element: int = 0
 
 
 def _own(name: str, type_: str, unit: str, description: str) -> LiveField:
@@ -54,13 +54,9 @@ def _car(packet_id: int, name: str, type_: str, unit: str, description: str, sou
 def _wheels(packet_id: int, name: str, type_: str, unit: str, description: str, source: str) -> tuple[LiveField, ...]:
     places = (("rl", "rear left"), ("rr", "rear right"), ("fl", "front left"), ("fr", "front right"))
     return tuple(
-        LiveField(name.format(short), type_, unit, f"{description}, {long}", packet_id, (source,), _element(index))
+        LiveField(name.format(short), type_, unit, f"{description}, {long}", packet_id, (source,), element=index)
         for index, (short, long) in enumerate(places)
     )
-
-
-def _element(index: int) -> Callable[..., Any]:
-    return lambda *values: values[index]
 
 
 def _milliseconds(ms_part: int, minutes_part: int = 0) -> int:
@@ -188,25 +184,29 @@ class MessageReader:
         fields = [f for f in FIELDS if f.packet_id == packet_id]
         wanted = {source for field in fields for source in field.sources}
         names = tuple(name for name in present if name in wanted)
-        position: dict[str, range] = {}
+        position: dict[str, int] = {}
         at = 0
         for name in names:
-            length = present[name].dims[0] if present[name].dims else 1
-            position[name] = range(at, at + length)
-            at += length
+            position[name] = at
+            at += present[name].dims[0] if present[name].dims else 1
         self._reader = CarReader(packet, names)
-        self._fields = [
-            (f.name, [i for source in f.sources for i in position.get(source, ())], f.convert)
-            for f in fields
-            if any(source in position for source in f.sources)
+        known = [f for f in fields if any(source in position for source in f.sources)]
+        plain = [f for f in known if f.convert is None]
+        self._names = [f.name for f in plain]
+        self._at = [position[f.sources[0]] + f.element for f in plain]
+        self._computed = [
+            (f.name, f.convert, [position[source] for source in f.sources if source in position])
+            for f in known
+            if f.convert is not None
         ]
 
     def read(self, datagram: bytes, car_index: int) -> dict[str, Any]:
         """The fields of this packet; raises IndexError for a car that the packet has no room for."""
         values = self._reader.read(datagram, car_index)
-        return {
-            name: convert(*[values[i] for i in at]) if convert else values[at[0]] for name, at, convert in self._fields
-        }
+        fields = dict(zip(self._names, [values[i] for i in self._at], strict=True))
+        for name, convert, at in self._computed:
+            fields[name] = convert(*[values[i] for i in at])
+        return fields
 
 
 @cache
