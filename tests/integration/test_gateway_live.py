@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import socket
 import urllib.error
@@ -14,6 +15,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
+from pitlane.stack.gateway import GatewayServer
+from pitlane.stack.ports import Ports
 from tests.datagrams import datagram
 from tests.gateway import GatewayProcess, free_port, gateway_process, send
 
@@ -228,6 +231,16 @@ async def test_the_token_as_a_header(tmp_path):
             await send(gateway, [datagram(6)])
             assert (await message(allowed))["frame"] == 750
         assert await refused(gateway, "/live/car", origin="http://evil.example") == 403, "a token opens no other door"
+
+
+async def test_the_stack_asks_its_gateway_with_the_token(tmp_path):
+    async with gateway_process(tmp_path, live_token="secret") as gateway:
+        env_file = tmp_path / "env"
+        ports = dataclasses.replace(Ports(), gateway=int(gateway.settings["PITLANE_HTTP_PORT"]))
+        server = GatewayServer(tmp_path, ports, "127.0.0.1", env_file)
+        assert not (await asyncio.to_thread(server.health)).ok
+        env_file.write_text("PITLANE_LIVE_TOKEN=secret\n")
+        assert (await asyncio.to_thread(server.status))["received"] == 0
 
 
 # --- the relay ----------------------------------------------------------------------------------------------------
