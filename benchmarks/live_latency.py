@@ -1,6 +1,6 @@
 """From the UDP datagram to the WebSocket viewer: Pitlane beside f1-telemetry 2024.1.1 (PyPI), 1, 10 and 100 viewers.
 
-    python -m benchmarks.live_latency [--quick]
+    python -m benchmarks live_latency
 
 Both run alone, one after the other, with the same load: a time trial of format 2024 with a rival at 60 Hz, for that is when
 the peer shows a message of the car for each frame ("trace"). Each car telemetry packet has a number as its engine speed,
@@ -25,11 +25,13 @@ from typing import Any
 import numpy as np
 import psutil
 
+from benchmarks.report import Result, Row
 from f1_packets import PACKET_IDS, PACKETS
 from pitlane.samples import uv
 from pitlane.settings import HOME, REPOSITORY
 
-NAME = "UDP to WebSocket"
+NAME = "live_latency"
+TITLE = "From the UDP datagram to the WebSocket viewer"
 
 PEER = "f1-telemetry"
 PEER_VERSION = "2024.1.1"
@@ -55,6 +57,13 @@ NOW_AND_THEN = {
 """Every how many frames."""
 
 
+NOTES = [
+    "Until a viewer has the frame: of every frame at every viewer, until that frame or a newer one is there.",
+    "The peer sends each message to one viewer only, whoever is next: with 100 viewers its messages are young because it sends "
+    "a hundredth of them, and a viewer sees one frame in a hundred.",
+]
+
+
 @dataclass(frozen=True)
 class Subject:
     """A server under test."""
@@ -64,6 +73,34 @@ class Subject:
     udp_port: int
     http_port: int
     path: str
+
+
+def run(quick: bool) -> Result:
+    """The rows of `measure`, ours beside the peer's."""
+    measured = {(row["server"] == "pitlane", row["viewers"]): row for row in measure(quick)}
+    rows = []
+    for viewers in VIEWERS:
+        ours, theirs = measured[True, viewers], measured[False, viewers]
+        crowd = f"{viewers} viewer{'s' if viewers > 1 else ''}"
+
+        def row(
+            what: str, key: str, unit: str, less: bool = True, aim: bool = False, ours=ours, theirs=theirs, crowd=crowd
+        ) -> Row:
+            ahead = ours[key] < theirs[key] if aim else None
+            return Row(
+                f"{crowd}: {what}", ours[key], unit, theirs["server"], theirs[key], less, "ahead" if aim else "", ahead
+            )
+
+        rows += [
+            row("until a viewer has the frame, p50", "current_p50_ms", "ms", aim=True),
+            row("until a viewer has the frame, p99", "current_p99_ms", "ms", aim=True),
+            row("age of a message that came, p50", "p50_ms", "ms"),
+            row("age of a message that came, p99", "p99_ms", "ms"),
+            row("messages that came", "messages", "", less=False),
+            row("of all frames, the worst served viewer got", "least_share_of_frames", "", less=False),
+            row("of a core", "core_share", ""),
+        ]
+    return Result(NAME, TITLE, rows, NOTES)
 
 
 def measure(quick: bool) -> list[dict[str, Any]]:
@@ -100,6 +137,7 @@ def _row(subject: Subject, viewers: int, seconds: float, folder: Path) -> dict[s
     assert watching.stdout is not None
     assert watching.stdout.readline() == b"watching\n"
     _send(subject.udp_port, WARM_UP_S, first=1)
+    time.sleep(1 / RATE_HZ)
     before = subject.process.cpu_times()
     sent = _send(subject.udp_port, seconds, first=1 + round(WARM_UP_S * RATE_HZ))
     after = subject.process.cpu_times()
@@ -252,8 +290,3 @@ def _free_port(kind: socket.SocketKind) -> int:
     with socket.socket(type=kind) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-if __name__ == "__main__":
-    for row in measure("--quick" in sys.argv):
-        print(row)

@@ -51,7 +51,6 @@ class Viewer:
         self._interval = 1.0 / rate_hz
         self._slots: dict[str, LiveState] = {}
         self._due: dict[str, float] = {}
-        self.sent = 0
 
     @property
     def keeps(self) -> bool:
@@ -68,10 +67,10 @@ class Viewer:
         if now < due - self._interval or self._line.behind():
             self._slots[stream] = state
             return
-        self._slots.pop(stream, None)
+        if self._slots:
+            self._slots.pop(stream, None)
         self._due[stream] = max(due, now) + self._interval
         self._line.write(state.text(index))
-        self.sent += 1
 
     def flush(self, now: float) -> None:
         """Offers again what was kept."""
