@@ -211,9 +211,14 @@ async def _end(connection: ClientConnection, stop: asyncio.Event) -> None:
 async def _connect(settings: GatewaySettings, rig: str) -> ClientConnection | None:
     """A connection to `/raw` from which on everything comes; None when nothing listens there. Raises RecordError."""
     address = _address(settings)
+    token = settings.live_token.get_secret_value()
     try:
         connection = await connect(
-            f"ws://{address}{RAW}?rig={quote(rig, safe='')}", proxy=None, compression=None, max_size=2 * MESSAGE_BYTES
+            f"ws://{address}{RAW}?rig={quote(rig, safe='')}",
+            proxy=None,
+            compression=None,
+            max_size=2 * MESSAGE_BYTES,
+            additional_headers={"Authorization": f"Bearer {token}"} if token else None,
         )
         await asyncio.wait_for(connection.recv(), BEGIN_S)
     except InvalidStatus as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 from psycopg.conninfo import make_conninfo
-from pydantic import Field, IPvAnyNetwork, SecretStr
+from pydantic import Field, IPvAnyNetwork, PositiveFloat, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -94,14 +94,26 @@ class GatewaySettings(PostgresSettings, ShardSettings):
     """What may wait for NiFi; beyond it the oldest blocks are dropped and counted."""
     spool_sync_ms: Annotated[int, Field(ge=0)] = 100
     """How often the spool is synced to disk, at most; what a failing machine can lose."""
-    live_rate_hz: float = 60
+    live_rate_hz: PositiveFloat = 60
     """Most frames a second that a viewer gets."""
     live_viewers: int = 200
     """WebSocket viewers at once."""
+    live_token: SecretStr = SecretStr("")
+    """Needed for live data, status and metrics when set: `?token=…` or `Authorization: Bearer …`."""
     http_hosts: list[str] = []
     """Names in a Host header that are served beside addresses and localhost, such as a container's."""
     http_origins: list[str] = []
     """Origins of other web pages that may open the live WebSocket."""
+    grafana_url: str = ""
+    """Grafana that gets the live numbers pushed, such as http://127.0.0.1:3000; empty for none."""
+    grafana_token: SecretStr = SecretStr("")
+    """Of a service account with the role Admin."""
+    grafana_stream: str = "pitlane"
+    """Panels find the numbers in the channel stream/NAME/car."""
+    grafana_rate_hz: PositiveFloat = 10
+    """Most pushes a second; each has the newest frame of every rig."""
+    relay: list[str] = []
+    """UDP targets that get every datagram as received: ["192.168.1.20:20777", "[::1]:20888"]."""
     rigs: dict[str, str] = {}
     """Source address → rig name; an unnamed source is its address."""
     shutdown_s: float = 5

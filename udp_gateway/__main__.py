@@ -1,6 +1,7 @@
 """`python -m udp_gateway`: runs until SIGTERM or SIGINT."""
 
 import asyncio
+import gc
 import signal
 import sys
 
@@ -22,6 +23,8 @@ async def run(settings: GatewaySettings) -> None:
         loop.add_signal_handler(wanted, stopped.set)
     gateway = Gateway(settings)
     await gateway.start()
+    gc.collect()
+    gc.freeze()  # what is there now stays: without this, a collection walks it all, 35 ms in which no frame goes out
     await stopped.wait()
     await gateway.stop()
 

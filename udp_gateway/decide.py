@@ -8,7 +8,7 @@ Each datagram has exactly one fate, so that the counts close:
     Reject         bytes that are no packet (reason); they go to the dead letter, by block
     Drop           whatever a source sends that may not, or not so much (reason)
 
-and beside it perhaps a ShowLive (the followed car has a new frame) and a Note (for the log).
+and beside it perhaps a ShowLive (the rig's cars have a new frame), which comes first since someone is waiting for it, and a Note (for the log).
 """
 
 from collections.abc import Iterable, Mapping
@@ -126,7 +126,7 @@ class Core:
         if packet.id in CAR_PACKETS:
             state = rig.follow(packet, header, datagram, now_ns)
             if state is not None:
-                return (forward, ShowLive(state), *notes)
+                return (ShowLive(state), forward, *notes)
         return (forward, *notes)
 
     @staticmethod

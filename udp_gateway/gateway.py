@@ -11,6 +11,7 @@ from pitlane.errors import PitlaneError
 from pitlane.settings import GatewaySettings
 from udp_gateway.blocks import Gatherer
 from udp_gateway.decide import SESSION, Core, Drop, Effect, Forward, Note, Reject, ShowLive, Skip, StoreSession
+from udp_gateway.grafana_live import GrafanaLive
 from udp_gateway.health import health
 from udp_gateway.ledger import Ledger
 from udp_gateway.live import Hub
@@ -18,6 +19,7 @@ from udp_gateway.post import Poster
 from udp_gateway.raw import Taps
 from udp_gateway.receive import Receiver
 from udp_gateway.record import Sums
+from udp_gateway.relay import Relay
 from udp_gateway.sessions import SessionStore
 from udp_gateway.spool import Spool
 from udp_gateway.tally import Tally
@@ -48,6 +50,8 @@ class Gateway:
         self._sessions = SessionStore(settings.conninfo("gateway"), self._session_blocks, self._ledger)
         self._hub = Hub()
         self._taps = Taps(settings.rigs)
+        self._grafana = GrafanaLive(settings) if settings.grafana_url else None
+        self._relay = Relay(settings.relay, (settings.udp_host, settings.udp_port))
         self._web = Web(settings, self._hub, self.status, self.health, self._taps)
         self._receiver: Receiver | None = None
         self._rates: dict[str, float] = {}
@@ -92,8 +96,10 @@ class Gateway:
             reuse_port=settings.udp_reuse_port,
         )
         self._receiver.start()
-        for work in (self._poster.run, self._sessions.run, self._spool_blocks, self._measure_rates):
+        for work in (self._poster.run, self._sessions.run, self._spool_blocks, self._measure_rates, self._hub.run):
             self._tasks.append(asyncio.create_task(_for_ever(work)))
+        if self._grafana is not None:
+            self._tasks.append(asyncio.create_task(_for_ever(self._grafana.run)))
         log.info(
             "listening",
             udp=f"{self._receiver.address[0]}:{self._receiver.address[1]}",
@@ -123,6 +129,7 @@ class Gateway:
         self._sync()
         await self._taps.end()
         await self._web.close()
+        self._relay.close()
         counts = self._ledger.as_dict(self._waiting())
         log.info("stopped", **{name: value for name, value in counts.items() if name != "packets"})
         for opened in (self._session_blocks, self._blocks, self._tally):
@@ -130,6 +137,7 @@ class Gateway:
 
     def on_datagram(self, datagram: bytes, source: str, now_ns: int) -> None:
         """One datagram from the socket: decided, and done."""
+        self._relay.send(datagram)
         self._ledger.received += 1
         self._tally.set(self._ledger.received)
         self._taps.offer(datagram, source, now_ns)
@@ -144,6 +152,8 @@ class Gateway:
                 self._gatherer.add(key, arrival_ns, entry)
             case ShowLive(state):
                 self._hub.publish(state, self._clock())
+                if self._grafana is not None:
+                    self._grafana.offer(state)
             case Skip(packet_format, reason):
                 ledger.packets[packet_format, SESSION, "session"] += 1
                 ledger.skipped[reason] += 1
@@ -221,6 +231,7 @@ class Gateway:
                     "session": rig.session_name,
                     "frames": rig.frames,
                     "frame_gaps": rig.frame_gaps,
+                    "viewers": self._hub.viewers_of(name),
                 }
                 for name, rig in self._core.rigs.items()
             },
@@ -236,8 +247,10 @@ class Gateway:
                 "limit_bytes": self._settings.spool_bytes,
             },
             "viewers": self._hub.viewers(),
+            "relay": self._relay.as_list(),
             "nifi": self._poster.nifi.as_dict(),
             "postgres": self._sessions.postgres.as_dict(),
+            "grafana": self._grafana.grafana.as_dict() if self._grafana is not None else None,
         }
 
     def health(self) -> dict[str, object]:

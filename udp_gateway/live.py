@@ -1,101 +1,180 @@
 """Live viewers: each gets the newest state, at its own pace, and none slows another.
 
-A viewer has one slot, not a queue: a newer state replaces the one it had no time for. So a slow or stalled
-viewer gets fewer frames, never old ones, and costs one state plus what its socket buffers (WRITE_LIMIT).
+A state is written at once to every viewer that is due and whose socket takes more: no task wakes, nothing queues. A
+viewer that is above its rate or behind keeps a slot, not a queue: a newer state replaces the one it had no time for,
+and `sweep` writes what is still there. So a slow or stalled viewer gets fewer frames, never old ones, and costs one
+state of each rig it watches plus what its socket buffers.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterator
+from enum import Enum
+from typing import Protocol
 
-from udp_gateway.live_state import LiveState
-
-WRITE_LIMIT = 16 * 1024
-"""Bytes a viewer's socket may have waiting before its sends wait."""
+from udp_gateway.live_state import Car, LiveState
+from udp_gateway.sources import MAX_SOURCES
 
 STALE_S = 2.0
 """A rig silent for so long is no longer shown as the current one."""
 
-Send = Callable[[bytes], Awaitable[None]]
+SWEEP_S = 0.02
+"""How long a state may wait in a slot after its viewer could have had it, if no newer one comes before."""
+
+
+class Rigs(Enum):
+    """Which rigs a viewer watches, unless it names one."""
+
+    CURRENT = "current"
+    ALL = "all"
+
+
+class Line(Protocol):
+    """The way to a viewer. Neither call blocks or raises, also when the viewer is gone."""
+
+    def behind(self) -> bool:
+        """There is something that the viewer's socket did not take yet."""
+
+    def write(self, text: bytes) -> None: ...
 
 
 class Viewer:
-    """Sends the newest state offered, at most `rate_hz` times a second on average."""
+    """Of one car of one rig at a time, or of that car of all rigs: then slots and rate are each rig's own.
 
-    def __init__(self, send: Send, rate_hz: float) -> None:
-        self._send = send
+    On average at most `rate_hz` frames a second go out. A frame that comes early by less than an interval is let
+    through and the credit taken from the next ones: a feed at just this rate that jitters is neither delayed nor thinned.
+    """
+
+    def __init__(self, line: Line, rigs: str | Rigs, car: Car | int, rate_hz: float) -> None:
+        self.rigs = rigs
+        self._line = line
+        self._car = car
         self._interval = 1.0 / rate_hz
-        self._slot: LiveState | None = None
-        self._news = asyncio.Event()
-        self.sent = 0
+        self._slots: dict[str, LiveState] = {}
+        self._due: dict[str, float] = {}
 
-    def offer(self, state: LiveState) -> None:
-        self._slot = state
-        self._news.set()
+    @property
+    def keeps(self) -> bool:
+        """There is something in a slot."""
+        return bool(self._slots)
 
-    async def run(self) -> None:
-        """Until `send` raises (the viewer is gone) or it is cancelled."""
-        clock = asyncio.get_running_loop().time
-        due = clock()
-        while True:
-            await self._news.wait()
-            early = due - clock()
-            if early > 0:
-                await asyncio.sleep(early)
-            state, self._slot = self._slot, None
-            self._news.clear()
-            assert state is not None, "there is news only when the slot is filled"
-            # A frame that came a little late does not put off the one after it; a pause earns no burst.
-            due = max(due, clock() - self._interval) + self._interval
-            await self._send(state.text())
-            self.sent += 1
+    def offer(self, state: LiveState, now: float) -> None:
+        """Writes the state, or keeps it. One without the viewer's car says nothing."""
+        index = state.index(self._car)
+        if index is None:
+            return
+        stream = state.rig if self.rigs is Rigs.ALL else ""
+        due = self._due.get(stream, now)
+        if now < due - self._interval or self._line.behind():
+            self._slots[stream] = state
+            return
+        if self._slots:
+            self._slots.pop(stream, None)
+        self._due[stream] = max(due, now) + self._interval
+        self._line.write(state.text(index))
+
+    def flush(self, now: float) -> None:
+        """Offers again what was kept."""
+        for state in [*self._slots.values()]:
+            self.offer(state, now)
+
+    def forget(self, rig: str) -> None:
+        """A rig that fell silent, for viewers of all: as for a newcomer, its last state is no longer shown."""
+        self._slots.pop(rig, None)
+        self._due.pop(rig, None)
+
+
+class _Seen:
+    """What came last of a rig, when, and since when it has been alive."""
+
+    __slots__ = ("at", "since", "state")
+
+    def __init__(self, state: LiveState, at: float, since: float) -> None:
+        self.state = state
+        self.at = at
+        self.since = since
 
 
 class Hub:
-    """Hands each new state to the viewers of its rig, and of `/live/car` if that rig is the current one.
+    """Hands each new state to those who watch its rig, all rigs, or the current one if it is that.
 
     The current rig is the one that came alive last; it stays so until it falls silent for STALE_S, so that
     two rigs driving at once do not alternate in one panel. `now` is a monotonic clock in seconds.
     """
 
     def __init__(self) -> None:
-        self._newest: dict[str, tuple[LiveState, float]] = {}
-        self._alive_since: dict[str, float] = {}
+        self._seen: dict[str, _Seen] = {}
+        """Rigs that are alive, by name; the one heard last comes last."""
         self._current: str | None = None
-        self._by_rig: dict[str, set[Viewer]] = {}
-        self._of_current: set[Viewer] = set()
+        self._viewers: dict[str | Rigs, set[Viewer]] = {}
+        self._keeping: set[Viewer] = set()
+        """Viewers with something in a slot."""
 
     def publish(self, state: LiveState, now: float) -> None:
-        rig = state.rig
-        if self._silent(rig, now):
-            self._alive_since[rig] = now
-            self._current = rig
-        elif self._current is None or self._silent(self._current, now):
-            alive = [other for other in self._newest if not self._silent(other, now)]
-            self._current = max(alive, key=self._alive_since.__getitem__)
-        self._newest[rig] = (state, now)
-        for viewer in self._by_rig.get(rig, ()):
-            viewer.offer(state)
-        if rig == self._current:
-            for viewer in self._of_current:
-                viewer.offer(state)
+        self._see(state, now)
+        for viewer in self._watching(state.rig):
+            self._offer(viewer, state, now)
 
-    def join(self, viewer: Viewer, rig: str | None, now: float) -> None:
-        """Adds a viewer of `rig`, or of the current rig (None); it gets the state there is, unless that is stale."""
-        viewers = self._of_current if rig is None else self._by_rig.setdefault(rig, set())
-        viewers.add(viewer)
-        shown = self._current if rig is None else rig
-        if shown is not None and not self._silent(shown, now):
-            viewer.offer(self._newest[shown][0])
+    def join(self, viewer: Viewer, now: float) -> None:
+        """Adds a viewer; it gets the states there are, unless they are stale."""
+        self._viewers.setdefault(viewer.rigs, set()).add(viewer)
+        for rig in [*self._seen] if viewer.rigs is Rigs.ALL else [self._named(viewer.rigs)]:
+            seen = self._seen.get(rig or "")
+            if seen is not None and now - seen.at <= STALE_S:
+                self._offer(viewer, seen.state, now)
 
     def leave(self, viewer: Viewer) -> None:
-        self._of_current.discard(viewer)
-        for rig in [rig for rig, viewers in self._by_rig.items() if viewer in viewers]:
-            self._by_rig[rig].discard(viewer)
-            if not self._by_rig[rig]:
-                del self._by_rig[rig]
+        self._keeping.discard(viewer)
+        viewers = self._viewers.get(viewer.rigs, set())
+        viewers.discard(viewer)
+        if not viewers:
+            self._viewers.pop(viewer.rigs, None)
+
+    async def run(self) -> None:
+        """Sweeps until cancelled."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            self.sweep(clock())
+
+    def sweep(self, now: float) -> None:
+        """Writes what was kept, to those who can have it by now."""
+        for viewer in self._keeping:
+            viewer.flush(now)
+        self._keeping = {viewer for viewer in self._keeping if viewer.keeps}
 
     def viewers(self) -> int:
-        return len(self._of_current) + sum(map(len, self._by_rig.values()))
+        return sum(map(len, self._viewers.values()))
 
-    def _silent(self, rig: str, now: float) -> bool:
-        return rig not in self._newest or now - self._newest[rig][1] > STALE_S
+    def viewers_of(self, rig: str) -> int:
+        """How many get the frames of this rig now."""
+        return sum(1 for _ in self._watching(rig))
+
+    def _watching(self, rig: str) -> Iterator[Viewer]:
+        yield from self._viewers.get(rig, ())
+        yield from self._viewers.get(Rigs.ALL, ())
+        if rig == self._current:
+            yield from self._viewers.get(Rigs.CURRENT, ())
+
+    def _named(self, rigs: str | Rigs) -> str | None:
+        return self._current if isinstance(rigs, Rigs) else rigs
+
+    def _offer(self, viewer: Viewer, state: LiveState, now: float) -> None:
+        viewer.offer(state, now)
+        if viewer.keeps:
+            self._keeping.add(viewer)
+
+    def _see(self, state: LiveState, now: float) -> None:
+        rig = state.rig
+        before = self._seen.pop(rig, None)
+        came_alive = before is None or now - before.at > STALE_S
+        self._seen[rig] = _Seen(state, now, now if before is None or came_alive else before.since)
+        while (oldest := next(iter(self._seen))) != rig:
+            if len(self._seen) <= MAX_SOURCES and now - self._seen[oldest].at <= STALE_S:
+                break
+            del self._seen[oldest]
+            for viewer in self._viewers.get(Rigs.ALL, ()):
+                viewer.forget(oldest)
+        if came_alive:
+            self._current = rig
+        elif self._current not in self._seen:
+            self._current = max(self._seen, key=lambda name: self._seen[name].since)

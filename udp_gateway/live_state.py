@@ -1,25 +1,35 @@
-"""The newest that is known of a followed car, as viewers get it. Pure; the message is built when someone looks."""
+"""The newest that is known of a rig's cars, as viewers get it. Pure; a message is built when someone looks at that car."""
 
+from enum import Enum
 from typing import Any
 
 import orjson
 
-from f1_packets import Header
+from f1_packets import PACKETS, Header
 from udp_gateway import message
 from udp_gateway.session_row import SessionRow, SessionSample
 
 
-class LiveState:
-    """`packets` holds the newest datagram of each packet of the message, by packet ID."""
+class Car(Enum):
+    """Cars that a viewer may name by their part instead of their index."""
 
-    __slots__ = ("_text", "arrival_ns", "car_index", "header", "packets", "rig", "sample", "session")
+    FOLLOWED = "followed"
+    """The player's, or the spectated one."""
+    SECOND = "second"
+    """The second player's, on a split screen."""
+
+
+class LiveState:
+    """One frame of one rig. `packets` holds the newest datagram of each packet of the message, by packet ID."""
+
+    __slots__ = ("_texts", "arrival_ns", "car_index", "header", "packets", "rig", "sample", "session")
 
     def __init__(
         self,
         rig: str,
         arrival_ns: int,
         header: Header,
-        car_index: int,
+        car_index: int | None,
         packets: dict[int, bytes],
         session: SessionRow | None,
         sample: SessionSample | None,
@@ -28,13 +38,22 @@ class LiveState:
         self.arrival_ns = arrival_ns
         self.header = header
         self.car_index = car_index
+        """The followed car; None when the packets have no such car, as 255."""
         self.packets = packets
         self.session = session
         self.sample = sample
-        self._text: bytes | None = None
+        self._texts: dict[int, bytes] = {}
 
-    def fields(self) -> dict[str, Any]:
-        """Every field of the message (`message.FIELDS`)."""
+    def index(self, car: Car | int) -> int | None:
+        """Which car of the packets that is; None when there is no such car in them."""
+        if car is Car.FOLLOWED:
+            return self.car_index
+        index = self.header.secondary_player_car_index if car is Car.SECOND else car
+        assert isinstance(index, int)
+        return index if index < PACKETS[self.header.packet_format, message.CAR_TELEMETRY].num_cars else None
+
+    def fields(self, car_index: int) -> dict[str, Any]:
+        """Every field of the message (`message.FIELDS`) of one car; `car_index` as `index` gives it."""
         header = self.header
         fields = {
             **message.EMPTY,
@@ -43,10 +62,10 @@ class LiveState:
             "session": f"{header.session_uid:016x}" if header.session_uid else None,
             "packet_format": header.packet_format,
             "frame": header.overall_frame_identifier,
-            "car_index": self.car_index,
+            "car_index": car_index,
         }
         for packet_id, datagram in self.packets.items():
-            fields.update(message.reader(header.packet_format, packet_id).read(datagram, self.car_index))
+            fields.update(message.reader(header.packet_format, packet_id).read(datagram, car_index))
         if self.session is not None:
             fields["total_laps"] = self.session.total_laps
             fields["track_id"] = self.session.track_id
@@ -58,10 +77,14 @@ class LiveState:
             fields["weather_id"] = self.sample.weather_id
             fields["track_temperature_c"] = self.sample.track_temperature_c
             fields["air_temperature_c"] = self.sample.air_temperature_c
+        players = (header.player_car_index, header.secondary_player_car_index)
+        if fields["telemetry_public"] == 0 and car_index not in players:
+            fields.update((name, None) for name in message.HIDEABLE if fields[name] == 0)
         return fields
 
-    def text(self) -> bytes:
-        """The message as UTF-8 JSON, made once for all viewers. Not-a-number becomes null."""
-        if self._text is None:
-            self._text = orjson.dumps(self.fields())
-        return self._text
+    def text(self, car_index: int) -> bytes:
+        """The message as UTF-8 JSON, made once for all viewers of that car. Not-a-number becomes null."""
+        text = self._texts.get(car_index)
+        if text is None:
+            text = self._texts[car_index] = orjson.dumps(self.fields(car_index))
+        return text

@@ -1,4 +1,4 @@
-"""The live message: one flat JSON object a frame for the followed car, every field and its unit defined here.
+"""The live message: one flat JSON object a frame for one car, every field and its unit defined here.
 
 `live.schema.json` and docs/gateway.md are generated from FIELDS (`python -m udp_gateway.reference`). Every message carries every field; what is not known (yet) is null. Numbers are never text and
 flags are 0 or 1, so the same values can go out as line protocol.
@@ -18,7 +18,8 @@ CAR_TELEMETRY = PACKET_IDS["car_telemetry"]
 CAR_STATUS = PACKET_IDS["car_status"]
 CAR_DAMAGE = PACKET_IDS["car_damage"]
 CAR_TELEMETRY_2 = PACKET_IDS["car_telemetry_2"]
-CAR_PACKETS = frozenset({LAP_DATA, CAR_TELEMETRY, CAR_STATUS, CAR_DAMAGE, CAR_TELEMETRY_2})
+PARTICIPANTS = PACKET_IDS["participants"]
+CAR_PACKETS = frozenset({LAP_DATA, CAR_TELEMETRY, CAR_STATUS, CAR_DAMAGE, CAR_TELEMETRY_2, PARTICIPANTS})
 """The packets a live message is read from; all carry every car."""
 
 ERS_STORE_FULL_J = 4_000_000
@@ -29,8 +30,7 @@ ERS_STORE_FULL_J = 4_000_000
 class LiveField:
     """One field. `packet_id` 0 means: from the gateway or the session packet, filled in by `build`.
 
-    Else it is computed by `convert` from the fields `sources` of one car of that packet (arrays give as many
-    values as they have elements). A field none of whose sources a format has is null there.
+    Else it is `element` of a field of one car of that packet, or what `convert` makes of several. A field none of whose sources a format has is null there.
     """
 
     name: str
@@ -40,6 +40,7 @@ class LiveField:
     packet_id: int = 0
     sources: tuple[str, ...] = ()
     convert: Callable[..., Any] | None = None
+    element: int = 0
 
 
 def _own(name: str, type_: str, unit: str, description: str) -> LiveField:
@@ -53,13 +54,9 @@ def _car(packet_id: int, name: str, type_: str, unit: str, description: str, sou
 def _wheels(packet_id: int, name: str, type_: str, unit: str, description: str, source: str) -> tuple[LiveField, ...]:
     places = (("rl", "rear left"), ("rr", "rear right"), ("fl", "front left"), ("fr", "front right"))
     return tuple(
-        LiveField(name.format(short), type_, unit, f"{description}, {long}", packet_id, (source,), _element(index))
+        LiveField(name.format(short), type_, unit, f"{description}, {long}", packet_id, (source,), element=index)
         for index, (short, long) in enumerate(places)
     )
-
-
-def _element(index: int) -> Callable[..., Any]:
-    return lambda *values: values[index]
 
 
 def _milliseconds(ms_part: int, minutes_part: int = 0) -> int:
@@ -76,7 +73,7 @@ FIELDS: tuple[LiveField, ...] = (
     _own("session", "string", "", "session UID as 16 hex digits; null in menus and lobbies"),
     _own("packet_format", "integer", "", "UDP format: 2023 to 2026"),
     _own("frame", "integer", "", "overall frame, which a flashback does not rewind"),
-    _own("car_index", "integer", "", "the followed car: the player's, or the spectated one"),
+    _own("car_index", "integer", "", "the car: 0 to 21, of 2026 to 23"),
     _car(CAR_TELEMETRY, "speed_kmh", "integer", "km/h", "speed"),
     _car(CAR_TELEMETRY, "engine_rpm", "integer", "1/min", "engine speed"),
     _car(CAR_TELEMETRY, "gear", "integer", "", "gear: -1 reverse, 0 neutral, 1 to 8"),
@@ -149,6 +146,11 @@ FIELDS: tuple[LiveField, ...] = (
     _car(CAR_TELEMETRY_2, "active_aero_available", "integer", "0/1", "straight mode may be used, 2026"),
     _car(CAR_TELEMETRY_2, "overtake_available", "integer", "0/1", "overtake mode may be used, 2026"),
     _car(CAR_TELEMETRY_2, "overtake_active", "integer", "0/1", "overtake mode is on, 2026"),
+    _car(
+        PARTICIPANTS, "telemetry_public", "integer", "0/1",
+        "0: this driver does not share fuel, ERS, brake bias and wear; the game sends zeros, here they are null",
+        "your_telemetry",
+    ),
     _own("total_laps", "integer", "laps", "length of the race"),
     _own("track_id", "integer", "", "track as the game numbers it"),
     _own("track_length_m", "integer", "m", "length of the lap"),
@@ -159,6 +161,14 @@ FIELDS: tuple[LiveField, ...] = (
     _own("track_temperature_c", "integer", "°C", "track temperature"),
     _own("air_temperature_c", "integer", "°C", "air temperature"),
 )  # fmt: skip
+
+HIDEABLE = frozenset(
+    {
+        *(f.name for f in FIELDS if f.name.startswith(("fuel_", "ers_", "tyre_wear_"))),
+        "front_brake_bias_pct",
+    }
+)
+"""Fields that the game zeroes for others while a driver's telemetry is restricted (the default online)."""
 
 EMPTY: Mapping[str, Any] = dict.fromkeys(field.name for field in FIELDS)
 """A message of which nothing is known: every field in its order, null."""
@@ -174,25 +184,29 @@ class MessageReader:
         fields = [f for f in FIELDS if f.packet_id == packet_id]
         wanted = {source for field in fields for source in field.sources}
         names = tuple(name for name in present if name in wanted)
-        position: dict[str, range] = {}
+        position: dict[str, int] = {}
         at = 0
         for name in names:
-            length = present[name].dims[0] if present[name].dims else 1
-            position[name] = range(at, at + length)
-            at += length
+            position[name] = at
+            at += present[name].dims[0] if present[name].dims else 1
         self._reader = CarReader(packet, names)
-        self._fields = [
-            (f.name, [i for source in f.sources for i in position.get(source, ())], f.convert)
-            for f in fields
-            if any(source in position for source in f.sources)
+        known = [f for f in fields if any(source in position for source in f.sources)]
+        plain = [f for f in known if f.convert is None]
+        self._names = [f.name for f in plain]
+        self._at = [position[f.sources[0]] + f.element for f in plain]
+        self._computed = [
+            (f.name, f.convert, [position[source] for source in f.sources if source in position])
+            for f in known
+            if f.convert is not None
         ]
 
     def read(self, datagram: bytes, car_index: int) -> dict[str, Any]:
         """The fields of this packet; raises IndexError for a car that the packet has no room for."""
         values = self._reader.read(datagram, car_index)
-        return {
-            name: convert(*[values[i] for i in at]) if convert else values[at[0]] for name, at, convert in self._fields
-        }
+        fields = dict(zip(self._names, [values[i] for i in self._at], strict=True))
+        for name, convert, at in self._computed:
+            fields[name] = convert(*[values[i] for i in at])
+        return fields
 
 
 @cache

@@ -61,11 +61,11 @@ def _of_spools(field: str) -> Callable[[Status], Samples]:
 
 def _is_up(status: Status) -> Samples:
     known = {"up": 1, "down": 0}  # unknown: nothing was to be handed over yet
-    return [((name,), known.get(status[name]["state"])) for name in NEIGHBOURS if name in status]
+    return [((name,), known.get(status[name]["state"])) for name in NEIGHBOURS if status.get(name)]
 
 
 def _failures(status: Status) -> Samples:
-    return [((name,), status[name]["failures"]) for name in NEIGHBOURS if name in status]
+    return [((name,), status[name]["failures"]) for name in NEIGHBOURS if status.get(name)]
 
 
 def _of_relay(field: str) -> Callable[[Status], Samples]:

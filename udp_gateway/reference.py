@@ -9,10 +9,12 @@ from typing import Any
 
 from f1_packets import PACKET_NAMES
 from pitlane.settings import REPOSITORY
+from udp_gateway.feed import CARS, SLOWEST_HZ
 from udp_gateway.health import FULL
 from udp_gateway.ledger import DROPPED, SKIPPED
 from udp_gateway.live import STALE_S
 from udp_gateway.message import FIELDS, LiveField
+from udp_gateway.web import PING_INTERVAL_S, PING_TIMEOUT_S
 
 SCHEMA_FILE = Path(__file__).with_name("live.schema.json")
 DOCUMENT = REPOSITORY / "docs" / "gateway.md"
@@ -28,9 +30,12 @@ One port (20780) serves HTTP and WebSocket.
 
 | path | what |
 |---|---|
-| `/` | the live page for the driver; `/?rig=NAME` for one rig |
+| `/` | the live page for the driver; `/?rig=NAME` for one rig, `&car=INDEX` or `&car=second` for another car |
 | `/live/car` | WebSocket: the followed car of the current rig |
-| `/live/rig/NAME` | WebSocket: the followed car of one rig |
+| `/live/second` | WebSocket: the second player's car, on a split screen of the current rig |
+| `/live/car/INDEX` | WebSocket: any car of the current rig, 0 to {last_car} as the game numbers them |
+| `/live/rig/NAME`, `/live/rig/NAME/second`, `/live/rig/NAME/car/INDEX` | WebSocket: the same of one rig |
+| `/live/all` | WebSocket: the followed car of every rig, each message names its `rig` |
 | `/raw` | WebSocket: every datagram as received, in binary messages (`udp_gateway/raw.py` says how); `/raw?rig=NAME` of one rig |
 | `/status` | every count and state, as JSON |
 | `/healthz` | 200 while the gateway listens; as JSON whether something needs a hand (below) |
@@ -39,13 +44,23 @@ One port (20780) serves HTTP and WebSocket.
 The Host header must be an address, `localhost`, or listed in `PITLANE_HTTP_HOSTS`; a web page from elsewhere may open the
 stream if `PITLANE_HTTP_ORIGINS` lists it.
 
+With `PITLANE_LIVE_TOKEN` set, all but `/`, its files and `/healthz` needs that token, as `?token=…` or as the header
+`Authorization: Bearer …`; else it answers 401. `/?token=…` hands it on to what the page asks for. A token in an address
+is seen by whoever sees the address, and HTTP hides nothing: for other networks than your own put TLS in front.
+
 ## Live messages
 
 Each WebSocket text frame is one flat JSON object, and nothing else is in the stream ([JSON Schema](../udp_gateway/live.schema.json)).
-A message is sent for each frame of the game, when its car telemetry arrives, at most 60 a second (`PITLANE_LIVE_RATE_HZ`;
-`?hz=10` asks for fewer). A viewer too slow for that gets fewer, always the newest, and slows nobody. An idle viewer is
-never closed. The followed car is the player's, or the spectated one while spectating. The current rig is the one that
-came alive last, until it is silent for {stale} s.
+A message is sent for each frame of the game, as soon as its car telemetry arrives, at most 60 a second
+(`PITLANE_LIVE_RATE_HZ`; `?hz=10` asks for fewer, from {slowest:g}); `/live/all` counts that for each rig by itself. A feed
+at just that rate is neither delayed nor thinned. A viewer too slow for it gets fewer, always the newest of each rig, and
+slows nobody. An idle viewer is never closed; one that leaves pings unanswered for {ping:g} s is. More viewers than
+`PITLANE_LIVE_VIEWERS` get 503.
+
+The followed car is the player's, or the spectated one while spectating. The current rig is the one that came alive last,
+until it is silent for {stale} s. There are no messages while there is no such car: nobody is followed, there is no second
+player (the game says 255), or INDEX is beyond the cars of that format. An INDEX above {last_car} is refused with 400. A
+slot without a driver has `position` 0.
 
 Every message has every field; what is not known (yet, or in this format) is null.
 
@@ -82,12 +97,13 @@ At any moment, for datagrams:
 | `dropped` | packets given up, by reason: {dropped} |
 | `dead_letter` | where the rejected are: NiFi took them, they wait, or they were given up |
 | `packets` | received packets by format and name |
-| `rigs` | for each rig: datagrams a second, last seen, format, session, `frames` (that came) and `frame_gaps` (overall frames that never came) |
+| `rigs` | for each rig: datagrams a second, last seen, format, session, `frames` (that came) and `frame_gaps` (overall frames that never came), `viewers` |
 | `kernel` | `drops`: datagrams lost in a full receive buffer (null where the system does not say), `buffer_bytes` and what was asked for |
 | `spool` | what waits on disk for `nifi` and `postgres`: bytes, datagrams, age of the oldest; `limit_bytes` |
 | `ledger` | id of the spool and of these counts, which outlive restarts; block ids begin with it |
 | `viewers` | open live WebSockets |
-| `nifi`, `postgres` | `state` (unknown, up, down), `since`, `last_error`, `failures` |
+| `relay` | for each target of `PITLANE_RELAY`: datagrams `sent`, and `failed` (refused by the kernel or the target) |
+| `nifi`, `postgres`, `grafana` | `grafana` is null without `PITLANE_GRAFANA_URL`; else `state` (unknown, up, down), `since`, `last_error`, `failures` |
 """
 
 
@@ -96,7 +112,7 @@ def schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Pitlane live message",
-        "description": "One WebSocket text frame of /live/car and /live/rig/NAME. Fields unknown so far are null.",
+        "description": "One WebSocket text frame of the paths under /live/. Fields unknown so far are null.",
         "type": "object",
         "properties": {
             field.name: {
@@ -120,7 +136,15 @@ def document() -> str:
         name: ", ".join(f"`{reason}` ({why})" for reason, why in known.items())
         for name, known in (("dropped", DROPPED), ("skipped", SKIPPED))
     }
-    return TEXT.format(stale=f"{STALE_S:g}", full=f"{FULL:.0%}", fields=table, **reasons)
+    return TEXT.format(
+        stale=f"{STALE_S:g}",
+        full=f"{FULL:.0%}",
+        fields=table,
+        last_car=CARS - 1,
+        slowest=SLOWEST_HZ,
+        ping=PING_INTERVAL_S + PING_TIMEOUT_S,
+        **reasons,
+    )
 
 
 def _source(field: LiveField) -> str:

@@ -56,7 +56,7 @@ class Rig:
     def follow(self, packet: Packet, header: Header, datagram: bytes, now_ns: int) -> LiveState | None:
         """Takes a packet of the live message; the new live state when this one completes a frame (CarTelemetry).
 
-        None also while no car is followed, and for a packet that came too late to be news.
+        None for a packet that came too late to be news.
         """
         frame = header.overall_frame_identifier
         if 0 < self._frames.get(packet.id, 0) - frame <= REORDER_FRAMES:
@@ -66,10 +66,8 @@ class Rig:
         if packet.id != CAR_TELEMETRY:
             return None
         self._count_gap(frame)
-        car_index = self.followed_car(header)
-        if car_index is None:
-            return None
-        return LiveState(self.name, now_ns, header, car_index, self._newest, self.session, self.sample)
+        followed = self.followed_car(header)
+        return LiveState(self.name, now_ns, header, followed, self._newest, self.session, self.sample)
 
     def followed_car(self, header: Header) -> int | None:
         """The spectated car while spectating, else the player's; None when the packets have no such car."""

@@ -1,30 +1,27 @@
-"""One port for HTTP and WebSocket: the live page, `/status`, `/healthz`, `/metrics`, and the streams under `/live/`.
-
-/live/car         followed car of the current rig
-/live/rig/NAME    followed car of one rig
-/raw              every datagram as received, `?rig=NAME` for one rig's: see udp_gateway.raw
-
-`?hz=10` asks for fewer frames than settings allow: for viewers that draw slowly, as Grafana does.
-"""
+"""One port for HTTP and WebSocket: the live page, documents such as `/status`, the streams of `udp_gateway.feed`, and `/raw`."""
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Callable
+from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import orjson
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 
 from pitlane.errors import PitlaneError
 from pitlane.settings import GatewaySettings
-from udp_gateway import metrics
-from udp_gateway.admission import host_allowed, origin_allowed
-from udp_gateway.live import WRITE_LIMIT, Hub, Viewer
+from udp_gateway import feed, metrics
+from udp_gateway.admission import host_allowed, origin_allowed, token_given
+from udp_gateway.live import Hub, Viewer
 from udp_gateway.raw import RAW, Taps
 
 PAGE = Path(__file__).with_name("page")
@@ -48,7 +45,11 @@ PING_INTERVAL_S = 20
 PING_TIMEOUT_S = 60
 """Only a viewer that is gone does not answer pings for so long; one that merely watches is never closed."""
 
-SLOWEST_HZ = 0.1
+SEND_BUFFER_BYTES = 32 * 1024
+"""What the kernel may hold for a viewer (Linux doubles it): the less, the newer is what one that was slow gets first."""
+
+WITHOUT_TOKEN = frozenset({"/healthz"})
+"""Served without the token, beside the page itself: for load balancers, and it names no rig."""
 
 
 class HttpPortTaken(PitlaneError):
@@ -93,7 +94,6 @@ class Web:
                 ping_timeout=PING_TIMEOUT_S,
                 close_timeout=1,
                 max_size=1024,
-                write_limit=WRITE_LIMIT,
                 server_header=None,
             )
         except OSError as error:
@@ -116,68 +116,72 @@ class Web:
             return _text(HTTPStatus.MISDIRECTED_REQUEST, "this host name is not allowed (PITLANE_HTTP_HOSTS)")
         if not origin_allowed(origins[0] if origins else None, hosts[0], self._settings.http_origins):
             return _text(HTTPStatus.FORBIDDEN, "this origin is not allowed (PITLANE_HTTP_ORIGINS)")
-        path = urlsplit(request.path).path
-        if _stream(path) is not None:
-            if "websocket" not in map(str.lower, request.headers.get_all("Upgrade")):
-                return _text(HTTPStatus.UPGRADE_REQUIRED, "this is a WebSocket")
-            try:
-                _rate_hz(request.path, self._settings.live_rate_hz)
-            except ValueError:
-                return _text(HTTPStatus.BAD_REQUEST, f"hz is a number from {SLOWEST_HZ}")
-            if self._hub.viewers() >= self._settings.live_viewers:
-                return _text(HTTPStatus.SERVICE_UNAVAILABLE, "too many viewers (PITLANE_LIVE_VIEWERS)")
-            return None
-        if path == RAW:
-            if "websocket" not in map(str.lower, request.headers.get_all("Upgrade")):
-                return _text(HTTPStatus.UPGRADE_REQUIRED, "this is a WebSocket")
-            return _text(HTTPStatus.SERVICE_UNAVAILABLE, "too many taps") if self._taps.full else None
+        path, query = urlsplit(request.path).path, urlsplit(request.path).query
+        if path in self._pages:
+            return _response(HTTPStatus.OK, *self._pages[path])
+        token = self._settings.live_token.get_secret_value()
+        authorizations = request.headers.get_all("Authorization")
+        authorization = authorizations[0] if len(authorizations) == 1 else None
+        if token and path not in WITHOUT_TOKEN and not token_given(token, query, authorization):
+            return _text(HTTPStatus.UNAUTHORIZED, "this needs ?token=… or Authorization: Bearer … (PITLANE_LIVE_TOKEN)")
         if path in self._documents:
             content_type, body = self._documents[path]
             return _response(HTTPStatus.OK, content_type, body())
-        if path in self._pages:
-            return _response(HTTPStatus.OK, *self._pages[path])
-        return _text(
-            HTTPStatus.NOT_FOUND, "there is /, /status, /healthz, /metrics, /live/car, /live/rig/NAME and /raw"
-        )
+        is_websocket = "websocket" in map(str.lower, request.headers.get_all("Upgrade"))
+        if path == RAW and is_websocket:
+            return _text(HTTPStatus.SERVICE_UNAVAILABLE, "too many taps") if self._taps.full else None
+        try:
+            wanted = feed.read(request.path, self._settings.live_rate_hz)
+        except ValueError as error:
+            return _text(HTTPStatus.BAD_REQUEST, str(error))
+        if wanted is None and path != RAW:
+            known = "/, /status, /healthz, /metrics, /live/car, /live/rig/NAME, /live/all … and /raw"
+            return _text(HTTPStatus.NOT_FOUND, f"there is {known}")
+        if not is_websocket:
+            return _text(HTTPStatus.UPGRADE_REQUIRED, "this is a WebSocket")
+        if self._hub.viewers() >= self._settings.live_viewers:
+            return _text(HTTPStatus.SERVICE_UNAVAILABLE, "too many viewers (PITLANE_LIVE_VIEWERS)")
+        return None
 
     async def _view(self, connection: ServerConnection) -> None:
         assert connection.request is not None
-        loop = asyncio.get_running_loop()
-        path = connection.request.path
-        if urlsplit(path).path == RAW:
-            return await self._taps.serve(connection, parse_qs(urlsplit(path).query).get("rig", [""])[-1])
-        rate_hz = _rate_hz(path, self._settings.live_rate_hz)
-        viewer = Viewer(lambda text: connection.send(text, text=True), rate_hz)
-        self._hub.join(viewer, _stream(urlsplit(path).path) or None, loop.time())
-        sending = asyncio.create_task(_until_closed(viewer))
+        path = urlsplit(connection.request.path)
+        if path.path == RAW:
+            return await self._taps.serve(connection, parse_qs(path.query).get("rig", [""])[-1])
+        wanted = feed.read(connection.request.path, self._settings.live_rate_hz)
+        assert wanted is not None, "nothing else got through the handshake"
+        if self._hub.viewers() >= self._settings.live_viewers:  # several shook hands at once
+            return await connection.close(CloseCode.TRY_AGAIN_LATER, "too many viewers")
+        viewer = Viewer(_Socket(connection), *wanted)
+        self._hub.join(viewer, asyncio.get_running_loop().time())
         try:
             with contextlib.suppress(ConnectionClosed):
                 async for _ in connection:  # what a viewer says is read and forgotten, so that pongs get through
                     pass
         finally:
             self._hub.leave(viewer)
-            sending.cancel()
 
 
-async def _until_closed(viewer: Viewer) -> None:
-    with contextlib.suppress(ConnectionClosed):
-        await viewer.run()
+class _Socket:
+    """`live.Line` of a WebSocket."""
+
+    def __init__(self, connection: ServerConnection) -> None:
+        self._connection = connection
+        self._transport = connection.transport
+        self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+
+    def behind(self) -> bool:
+        return self._transport.get_write_buffer_size() > 0
+
+    def write(self, text: bytes) -> None:
+        if self._connection.state is State.OPEN:
+            self._transport.write(_frame(text))
 
 
-def _stream(path: str) -> str | None:
-    """Name of the rig that a live path asks for, "" for the current one; None if it is no live path."""
-    if path == "/live/car":
-        return ""
-    name = unquote(path.removeprefix("/live/rig/"))
-    return name if path.startswith("/live/rig/") and name else None
-
-
-def _rate_hz(path: str, most: float) -> float:
-    """Frames a second that `path` asks for, at most `most`; raises ValueError for what is none."""
-    wanted = [float(text) for text in parse_qs(urlsplit(path).query).get("hz", [])]
-    if not all(rate >= SLOWEST_HZ for rate in wanted):  # so nan is refused as well
-        raise ValueError(f"hz is below {SLOWEST_HZ}")
-    return min([*wanted, most])
+@lru_cache(maxsize=64)
+def _frame(text: bytes) -> bytes:
+    """The WebSocket frame of a message, made once for all its viewers: most of what a `broadcast` costs."""
+    return Frame(Opcode.TEXT, text).serialize(mask=False)
 
 
 def _text(status: HTTPStatus, text: str) -> Response:

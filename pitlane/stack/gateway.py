@@ -41,7 +41,8 @@ class GatewayServer(Server):
 
     def status(self) -> dict[str, Any]:
         """What its `/status` says; OSError when it does not answer."""
-        status: dict[str, Any] = json.loads(fetch(f"{self.url}/status"))
+        token = environment.read(self._env_file).get("PITLANE_LIVE_TOKEN", "")
+        status: dict[str, Any] = json.loads(fetch(f"{self.url}/status", token=token))
         return status
 
     def health(self) -> Health:

@@ -1,7 +1,9 @@
 """The live page in a real browser, fed by a real gateway."""
 
 import asyncio
+import json
 import shutil
+import socket
 
 import pytest
 from playwright.async_api import Page, async_playwright, expect
@@ -59,3 +61,38 @@ async def test_the_page_shows_the_car_and_says_when_it_is_old(page: Page, tmp_pa
         await expect(page.locator("#stale")).to_be_hidden()
         assert complaints == [], "nothing blocked by the content security policy, no fault in the script"
     await expect(page.locator("#stale")).to_contain_text("The gateway does not answer", timeout=10_000)
+
+
+async def test_a_person_chooses_rig_and_car_behind_a_token(page: Page, tmp_path):
+    names = json.dumps({"127.0.0.1": "left", "127.0.0.2": "right"})
+    async with gateway_process(tmp_path, live_token="se cret&", rigs=names) as gateway:
+        await page.goto(f"http://{gateway.http}/")
+        await expect(page.locator("#stale-title")).to_have_text("This gateway wants its token")
+        await page.goto(f"http://{gateway.http}/?token=se%20cret%26")
+
+        async def drive() -> None:
+            with socket.socket(type=socket.SOCK_DGRAM) as right:
+                right.bind(("127.0.0.2", 0))
+                for number in range(1, 10_000):
+                    await send(gateway, [datagram(6, {0: ("H", 287)}, car=19, overall_frame=number)])
+                    right.sendto(datagram(6, {0: ("H", 111)}, car=4, second=4, overall_frame=number), gateway.udp)
+                    await asyncio.sleep(0.02)
+
+        driving = asyncio.create_task(drive())
+        speed = page.locator("#speed")
+        await page.locator("#rig").select_option("left")
+        await expect(speed).to_have_text("287")
+        await page.locator("#rig").select_option("right")
+        await expect(speed).to_have_text("0")
+        await page.locator("#car").select_option("4")
+        await expect(speed).to_have_text("111")
+        await expect(page.locator("#rig-name")).to_have_text("right · car 4")
+        await page.locator("#car").select_option("second")
+        await expect(speed).to_have_text("111")
+        await page.reload()
+        await expect(speed).to_have_text("111")
+        await page.locator("#rig").select_option("left")
+        await expect(page.locator("#stale-title")).to_have_text("Waiting for a second player")
+        await page.locator("#car").select_option("")
+        await expect(speed).to_have_text("287")
+        driving.cancel()

@@ -16,6 +16,7 @@ from tests.datagrams import datagram, session
 from udp_gateway import sources
 from udp_gateway.blocks import Block
 from udp_gateway.decide import Core, Drop, Forward, Note, Reject, ShowLive, Skip, StoreSession
+from udp_gateway.live_state import Car
 from udp_gateway.segment import Spooled
 from udp_gateway.sessions import read_block
 
@@ -47,6 +48,13 @@ def stored(effects):
     assert isinstance(store, StoreSession)
     (read,) = read_block(Spooled(0, Block(store.key, 1, store.arrival_ns, store.entry)))
     return read
+
+
+def shown(effects, car=Car.FOLLOWED):
+    """The live message of that car, as fields; None if there is none."""
+    state = live(effects)
+    index = state.index(car) if state else None
+    return None if index is None else state.fields(index)
 
 
 def notes(effects):
@@ -217,7 +225,7 @@ def test_an_empty_session_packet_does_not_overwrite_a_good_one(core):
     core.decide(session({32: ("B", 57)}), SOURCE, NOW)
     assert fate(core.decide(datagram(1), SOURCE, NOW)) == Skip(2025, "empty_session")
     state = live(core.decide(datagram(6), SOURCE, NOW))
-    assert state.fields()["total_laps"] == 57
+    assert state.fields(19)["total_laps"] == 57
 
 
 def test_the_packet_at_session_end_is_the_newest_though_its_frame_is_0(core):
@@ -225,7 +233,7 @@ def test_the_packet_at_session_end_is_the_newest_though_its_frame_is_0(core):
     end, _ = stored(core.decide(session({32: ("B", 9)}, overall_frame=0, time_s=900), SOURCE, NOW))
     late, _ = stored(core.decide(session(overall_frame=5010), SOURCE, NOW + 1000))
     assert end.overall_frame == 2**32
-    assert live(core.decide(datagram(6), SOURCE, NOW)).fields()["total_laps"] == 9
+    assert shown(core.decide(datagram(6), SOURCE, NOW))["total_laps"] == 9
     assert late.merged(end).total_laps == end.merged(late).total_laps == 9
     assert late.merged(end).started_at == end.started_at
     assert end.merged(late).last_seen_at == late.last_seen_at
@@ -237,7 +245,7 @@ def test_the_packet_at_session_end_is_the_newest_though_its_frame_is_0(core):
 def test_car_telemetry_completes_a_frame(core):
     assert live(core.decide(datagram(2, {33: ("B", 14)}, car=19), SOURCE, NOW)) is None
     assert live(core.decide(datagram(7, {5: ("f", 12.5)}, car=19), SOURCE, NOW)) is None
-    fields = live(core.decide(datagram(6, {0: ("H", 287)}, car=19), SOURCE, NOW + 5_000_000)).fields()
+    fields = shown(core.decide(datagram(6, {0: ("H", 287)}, car=19), SOURCE, NOW + 5_000_000))
     assert (fields["speed_kmh"], fields["lap_number"], fields["fuel_in_tank_kg"]) == (287, 14, 12.5)
     assert (fields["ts"], fields["rig"], fields["session"]) == (NOW // 10**6 + 5, SOURCE, "85db0a0f77ec492a")
     assert (fields["frame"], fields["car_index"], fields["packet_format"]) == (750, 19, 2025)
@@ -246,7 +254,9 @@ def test_car_telemetry_completes_a_frame(core):
 
 @pytest.mark.parametrize("player", [22, 254, 255])
 def test_nobody_is_followed_without_a_car(core, player):
-    assert live(core.decide(datagram(6, player=player), SOURCE, NOW)) is None
+    effects = core.decide(datagram(6, {0: ("H", 287)}, car=3, player=player), SOURCE, NOW)
+    assert shown(effects) is None
+    assert shown(effects, 3)["speed_kmh"] == 287, "the others drive on"
 
 
 def test_format_2026_has_two_cars_more(core):
@@ -258,19 +268,52 @@ def test_a_spectator_follows_the_spectated_car(core):
     core.decide(session(watching, player=255), SOURCE, NOW)
     assert live(core.decide(datagram(6, player=255), SOURCE, NOW)).car_index == 3
     core.decide(session({44: ("B", 1), 45: ("B", 255)}, player=255, overall_frame=751), SOURCE, NOW)
-    assert live(core.decide(datagram(6, player=255), SOURCE, NOW)) is None
+    assert live(core.decide(datagram(6, player=255), SOURCE, NOW)).car_index is None
+
+
+def test_any_car_of_the_packets_can_be_shown(core):
+    core.decide(datagram(2, {33: ("B", 14)}, car=7), SOURCE, NOW)
+    effects = core.decide(datagram(6, {0: ("H", 301)}, car=7), SOURCE, NOW)
+    fields = shown(effects, 7)
+    assert (fields["car_index"], fields["speed_kmh"], fields["lap_number"]) == (7, 301, 14)
+    assert shown(effects)["speed_kmh"] == 0
+    assert shown(effects, 21) is not None
+    assert shown(effects, 22) is None, "no room for it in this format"
+    assert shown(core.decide(datagram(6, packet_format=2026), SOURCE, NOW), 23)["car_index"] == 23
+
+
+def test_a_split_screen_has_a_second_player(core):
+    effects = core.decide(datagram(6, {0: ("H", 301)}, car=4, second=4), SOURCE, NOW)
+    assert shown(effects, Car.SECOND)["speed_kmh"] == 301
+    assert shown(effects)["car_index"] == 19
+    assert shown(core.decide(datagram(6, second=255), SOURCE, NOW), Car.SECOND) is None
+
+
+def test_what_a_driver_does_not_share_is_unknown_and_not_zero(core):
+    core.decide(datagram(4, {30 + 57 * car + 39: ("B", car == 3) for car in range(22)}), SOURCE, NOW)
+    core.decide(datagram(7, {9: ("f", 110.0)}, car=2, second=4), SOURCE, NOW)
+    effects = core.decide(datagram(6, second=4), SOURCE, NOW)
+    hidden = shown(effects, 2)
+    unknown = {"fuel_in_tank_kg", "fuel_remaining_laps", "fuel_mix", "ers_store_j", "ers_deploy_mode", "ers_deployed_j",
+               "front_brake_bias_pct"}  # fmt: skip
+    assert {hidden[name] for name in unknown} == {None}
+    assert (hidden["telemetry_public"], hidden["fuel_capacity_kg"], hidden["speed_kmh"]) == (0, 110.0, 0)
+    assert (hidden["tyre_age_laps"], hidden["pit_limiter"]) == (0, 0), "these are shared in any case"
+    assert (shown(effects, 3)["telemetry_public"], shown(effects, 3)["fuel_mix"]) == (1, 0)
+    assert shown(effects, 4)["fuel_mix"] == 0, "a player's own car is never hidden"
+    assert shown(effects, 19)["fuel_mix"] == 0
 
 
 def test_another_session_forgets_what_the_last_one_showed(core):
     core.decide(datagram(7, {5: ("f", 80.0)}, car=19, uid=1), SOURCE, NOW)
     core.decide(session({32: ("B", 57)}, uid=1), SOURCE, NOW)
-    fields = live(core.decide(datagram(6, uid=2), SOURCE, NOW)).fields()
+    fields = shown(core.decide(datagram(6, uid=2), SOURCE, NOW))
     assert fields["fuel_in_tank_kg"] is None
     assert fields["total_laps"] is None
 
 
 def test_a_menu_has_no_session_but_may_have_a_car(core):
-    assert live(core.decide(datagram(6, uid=0), SOURCE, NOW)).fields()["session"] is None
+    assert shown(core.decide(datagram(6, uid=0), SOURCE, NOW))["session"] is None
 
 
 def test_a_packet_that_came_late_shows_nothing_old(core):
@@ -288,7 +331,7 @@ def test_a_recording_played_again_is_shown_again(core):
 def test_a_flashback_rewinds_the_frame_and_is_news(core):
     core.decide(datagram(6, frame=500, overall_frame=1000), SOURCE, NOW)
     state = live(core.decide(datagram(6, frame=100, overall_frame=1001), SOURCE, NOW))
-    assert state.fields()["frame"] == 1001
+    assert state.fields(19)["frame"] == 1001
 
 
 @pytest.mark.parametrize(
@@ -337,8 +380,10 @@ def test_any_body_of_any_packet_is_taken_and_shown(kind, data):
             size = PACKETS[packet.format, number].size
             head = struct.pack("<HBBBBBQfIIBB", packet.format, 25, 1, 0, 1, number, 5, 1.0, 1, 1, 0, 255)
             effects = core.decide(head + (body * 24)[: size - 29], SOURCE, NOW)
-    message = orjson.loads(live(effects).text())
-    assert set(message) == set(live(effects).fields())
+    for car in range(PACKETS[packet.format, 6].num_cars):
+        message = orjson.loads(live(effects).text(car))
+        assert set(message) == set(shown(effects, car))
+        assert message["car_index"] == car
 
 
 def test_reasons_of_rejection_are_the_packets_own():

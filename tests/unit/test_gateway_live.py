@@ -1,22 +1,24 @@
 """Live messages and their viewers."""
 
-import asyncio
 import json
+import random
 import struct
+from collections import Counter
+from collections.abc import Iterable
 
 import jsonschema
 import pytest
-from websockets.exceptions import ConnectionClosedOK
 
 from f1_packets import PACKETS, Header
 from pitlane import capture
 from tests.datagrams import datagram, session
 from tests.peers import peer_decoder
 from tests.shared import RACE_2026, TIME_TRIAL, needs_recordings
-from udp_gateway import message, reference
+from udp_gateway import feed, message, reference
 from udp_gateway.decide import Core, ShowLive
-from udp_gateway.live import STALE_S, Hub, Viewer
-from udp_gateway.live_state import LiveState
+from udp_gateway.live import STALE_S, SWEEP_S, Hub, Rigs, Viewer
+from udp_gateway.live_state import Car, LiveState
+from udp_gateway.sources import MAX_SOURCES
 
 NOW = 1_795_352_725_126_000_000
 
@@ -26,11 +28,11 @@ def shown(*datagrams: bytes) -> dict[str, object]:
     core, states = Core({}, shards=1), []
     for raw in datagrams:
         states += [e.state for e in core.decide(raw, "rig", NOW) if isinstance(e, ShowLive)]
-    return json.loads(states[-1].text())
+    return json.loads(states[-1].text(states[-1].car_index))
 
 
-def state(rig: str = "a", frame: int = 0) -> LiveState:
-    header = Header(2025, 25, 1, 18, 1, 6, 5, 1.0, frame, frame, 0, 255)
+def state(rig: str = "a", frame: int = 0, second: int = 255) -> LiveState:
+    header = Header(2025, 25, 1, 18, 1, 6, 5, 1.0, frame, frame, 0, second)
     return LiveState(rig, NOW, header, 0, {}, None, None)
 
 
@@ -49,6 +51,7 @@ def test_every_field_from_literal_bytes():
                      17: ("H", 13_000), 19: ("H", 4_000), 22: ("B", 1), 25: ("B", 16), 26: ("B", 17), 27: ("B", 9),
                      28: ("b", -1), 37: ("f", 3e6), 41: ("B", 2), 42: ("f", 250_000.0), 46: ("f", 125_000.0),
                      50: ("f", 500_000.0)}, car=19),
+        datagram(4, {30 + 57 * 19 + 39: ("B", 1)}),
         datagram(10, {0: ("f", 10.5), 4: ("f", 11.5), 8: ("f", 12.5), 12: ("f", 13.5)},
                  car=19),
         datagram(6, {0: ("H", 287), 2: ("f", 0.75), 6: ("f", -0.5), 10: ("f", 0.25), 14: ("B", 3), 15: ("b", 7),
@@ -75,7 +78,7 @@ def test_every_field_from_literal_bytes():
         "gap_leader_ms": 122_000, "lap_distance_m": -12.5, "lap_invalid": 1, "pit_status": 1, "pit_stops": 2,
         "penalties_s": 10, "warnings": 3, "grid_position": 7, "tyre_wear_rl_pct": 10.5, "tyre_wear_rr_pct": 11.5,
         "tyre_wear_fl_pct": 12.5, "tyre_wear_fr_pct": 13.5, "active_aero_mode": None, "active_aero_available": None,
-        "overtake_available": None, "overtake_active": None, "total_laps": 57, "track_id": 4, "track_length_m": 5276,
+        "overtake_available": None, "overtake_active": None, "telemetry_public": 1, "total_laps": 57, "track_id": 4, "track_length_m": 5276,
         "session_type_id": 15, "session_time_left_s": 3600, "safety_car_status": 1, "weather_id": 1,
         "track_temperature_c": 37, "air_temperature_c": 25,
     }  # fmt: skip
@@ -121,7 +124,7 @@ def test_real_recordings_show_what_an_independent_decoder_reads(path):
         states = [e.state for e in effects if isinstance(e, ShowLive)]
         if not states or len(newest) < 3:
             continue
-        fields = json.loads(states[0].text())
+        fields = json.loads(states[0].text(states[0].car_index))
         validator.validate(fields)
         player = theirs.header.player_car_index
         car = newest[6].car_telemetry_data[player]
@@ -141,115 +144,238 @@ def test_real_recordings_show_what_an_independent_decoder_reads(path):
 
 
 class Screen:
-    """What one viewer got to see; `send` takes as long as it is told."""
+    """What one viewer got to see, as (rig, frame, car); while `stalled`, its socket is full."""
 
-    def __init__(self, delay_s: float = 0.0) -> None:
-        self.frames: list[int] = []
-        self._delay_s = delay_s
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, int, int]] = []
+        self.stalled = False
 
-    async def send(self, text: bytes) -> None:
-        await asyncio.sleep(self._delay_s)
-        self.frames.append(json.loads(text)["frame"])
+    def behind(self) -> bool:
+        return self.stalled
 
+    def write(self, text: bytes) -> None:
+        assert not self.stalled
+        fields = json.loads(text)
+        self.seen.append((fields["rig"], fields["frame"], fields["car_index"]))
 
-async def show(hub: Hub, frames: range, pause_s: float = 0.002) -> None:
-    for frame in frames:
-        hub.publish(state(frame=frame), asyncio.get_running_loop().time())
-        await asyncio.sleep(pause_s)
-
-
-async def test_a_slow_viewer_gets_fewer_frames_never_old_ones_and_slows_nobody():
-    hub, fast, slow, stalled = Hub(), Screen(), Screen(0.05), Screen(3600)
-    viewers = [Viewer(screen.send, rate_hz=1000) for screen in (fast, slow, stalled)]
-    for viewer in viewers:
-        hub.join(viewer, "a", 0)
-    tasks = [asyncio.create_task(viewer.run()) for viewer in viewers]
-    await show(hub, range(1, 101))
-    await asyncio.sleep(0.15)
-    assert len(fast.frames) > 80
-    assert fast.frames[-1] == 100
-    assert 2 <= len(slow.frames) < 20
-    assert slow.frames[-1] == 100, "the newest wins"
-    assert slow.frames == sorted(slow.frames)
-    assert stalled.frames == []
-    for task in tasks:
-        task.cancel()
+    @property
+    def frames(self) -> list[int]:
+        return [frame for _, frame, _ in self.seen]
 
 
-async def test_a_viewer_that_is_gone_disturbs_nobody():
-    async def gone(text: bytes) -> None:
-        raise ConnectionClosedOK(None, None)
-
-    hub, screen = Hub(), Screen()
-    dead, viewer = Viewer(gone, rate_hz=1000), Viewer(screen.send, rate_hz=1000)
-    for each in (dead, viewer):
-        hub.join(each, None, 0)
-    tasks = [asyncio.create_task(each.run()) for each in (dead, viewer)]
-    await show(hub, range(1, 11))
-    assert screen.frames[-1] >= 9
-    with pytest.raises(ConnectionClosedOK):
-        await tasks[0]
-    tasks[1].cancel()
+def watch(
+    hub: Hub, rigs: str | Rigs = Rigs.CURRENT, car: Car | int = Car.FOLLOWED, hz: float = 60, at: float = 0
+) -> Screen:
+    screen = Screen()
+    hub.join(Viewer(screen, rigs, car, hz), at)
+    return screen
 
 
-async def test_frames_are_capped_and_the_newest_is_kept():
-    hub, screen = Hub(), Screen()
-    viewer = Viewer(screen.send, rate_hz=20)
-    hub.join(viewer, None, 0)
-    task = asyncio.create_task(viewer.run())
-    await show(hub, range(1, 251))
-    await asyncio.sleep(0.1)
-    task.cancel()
-    elapsed_s = 0.6
-    assert len(screen.frames) <= 2 + elapsed_s * 20 * 1.5
-    assert screen.frames[-1] == 250
+def show(hub: Hub, times: Iterable[float], rig: str = "a") -> None:
+    """Frames 1, 2, 3 … at those times, with sweeps between them as the gateway does."""
+    swept = 0.0
+    for frame, at in enumerate(times, 1):
+        while swept + SWEEP_S <= at:
+            swept += SWEEP_S
+            hub.sweep(swept)
+        hub.publish(state(rig, frame), at)
 
 
-def offered(viewer: Viewer) -> str | None:
-    return viewer._slot.rig if viewer._slot else None
-
-
-@pytest.fixture
-def viewer() -> Viewer:
-    return Viewer(Screen().send, rate_hz=60)
-
-
-def test_the_current_rig_is_the_one_that_came_alive_last(viewer):
+def test_a_stalled_viewer_gets_the_newest_when_it_is_back_and_changes_nothing_for_others():
     hub = Hub()
-    hub.join(viewer, None, 0)
+    stalled, other = watch(hub), watch(hub)
+    stalled.stalled = True
+    show(hub, [n / 60 for n in range(1, 101)])
+    assert other.frames == list(range(1, 101))
+    assert stalled.frames == []
+    stalled.stalled = False
+    hub.sweep(2)
+    assert stalled.frames == [100], "never old ones"
+    hub.sweep(3)
+    assert stalled.frames == [100], "and not twice"
+
+
+def test_a_feed_at_the_rate_of_the_cap_is_neither_delayed_nor_thinned():
+    """60 Hz with the jitter of a real game, as far as a whole frame too early or late, from a late first frame on."""
+    rng = random.Random(4)
+    hub = Hub()
+    screen = watch(hub, hz=60)
+    times = [n / 60 + rng.uniform(-0.5, 0.5) / 60 for n in range(1, 2000)]
+    for frame, at in enumerate(sorted([1.4 / 60, *times[1:]]), 1):
+        hub.publish(state(frame=frame), at)
+        assert screen.frames[-1] == frame, "written at once, without a sweep"
+    assert screen.frames == list(range(1, 2000))
+
+
+@pytest.mark.parametrize("hz", [10, 25, 50])
+def test_frames_are_capped_and_each_is_the_newest_of_its_moment(hz):
+    hub = Hub()
+    screen = watch(hub, hz=hz)
+    times = [n / 60 for n in range(1, 601)]
+    newest = []
+    for frame, at in enumerate(times, 1):
+        hub.publish(state(frame=frame), at)
+        if screen.frames and screen.frames[-1] == frame:
+            newest.append(frame)
+    assert len(screen.frames) == pytest.approx(10 * hz, abs=2)
+    assert screen.frames == newest
+    hub.sweep(11)
+    assert screen.frames[-1] == 600, "the last one is not forgotten"
+
+
+def test_a_feed_a_little_faster_than_the_cap_loses_a_frame_now_and_then_and_is_not_delayed():
+    hub, delayed = Hub(), 0
+    screen = watch(hub, hz=60)
+    for frame in range(1, 6001):
+        hub.publish(state(frame=frame), frame / 60.5)
+        delayed += screen.frames[-1] != frame
+    assert len(screen.frames) == pytest.approx(6000 * 60 / 60.5, abs=2)
+    assert delayed == 6000 - len(screen.frames)
+
+
+def test_a_pause_earns_no_burst():
+    hub = Hub()
+    screen = watch(hub, hz=10)
+    show(hub, [1.0, *(5 + n / 1000 for n in range(100))])
+    assert screen.frames == [1, 2, 3]
+
+
+def test_all_rigs_have_a_slot_and_a_rate_each():
+    hub = Hub()
+    screen = watch(hub, Rigs.ALL, hz=10)
+    for n in range(60):
+        hub.publish(state("fast", n), n / 60)
+        if n % 6 == 0:
+            hub.publish(state("slow", n), n / 60)
+    by_rig = Counter(rig for rig, _, _ in screen.seen)
+    assert by_rig["slow"] == 10
+    assert by_rig["fast"] == pytest.approx(10, abs=2)
+    screen.stalled = True
+    hub.publish(state("fast", 100), 2)
+    hub.publish(state("slow", 200), 2)
+    hub.publish(state("fast", 101), 2.01)
+    screen.stalled, screen.seen = False, []
+    hub.sweep(3)
+    assert sorted(screen.seen) == [("fast", 101, 0), ("slow", 200, 0)]
+
+
+def test_each_viewer_sees_the_rig_and_the_car_it_asked_for():
+    hub = Hub()
+    screens = {
+        "a": watch(hub, "a"), "b": watch(hub, "b"), "all": watch(hub, Rigs.ALL), "current": watch(hub),
+        "a 5": watch(hub, "a", 5), "current 7": watch(hub, car=7), "b 23": watch(hub, "b", 23),
+        "a second": watch(hub, "a", Car.SECOND), "b second": watch(hub, "b", Car.SECOND),
+    }  # fmt: skip
+    hub.publish(state("a", 1, second=11), 0)
+    hub.publish(state("b", 2), 1)
+    assert {name: screen.seen for name, screen in screens.items()} == {
+        "a": [("a", 1, 0)], "b": [("b", 2, 0)], "all": [("a", 1, 0), ("b", 2, 0)],
+        "current": [("a", 1, 0), ("b", 2, 0)], "a 5": [("a", 1, 5)], "current 7": [("a", 1, 7), ("b", 2, 7)],
+        "b 23": [], "a second": [("a", 1, 11)], "b second": [],
+    }  # fmt: skip
+    assert (hub.viewers_of("a"), hub.viewers_of("b"), hub.viewers_of("c"), hub.viewers()) == (4, 6, 1, 9)
+
+
+def test_a_message_is_built_once_for_all_viewers_of_a_car_and_not_for_others():
+    hub, built = Hub(), []
+
+    class Counted(LiveState):
+        def fields(self, car_index: int) -> dict[str, object]:
+            built.append(car_index)
+            return super().fields(car_index)
+
+    for _ in range(3):
+        watch(hub, "a"), watch(hub, "a", 5), watch(hub, "b")
+    plain = state("a")
+    hub.publish(Counted("a", NOW, plain.header, 0, {}, None, None), 0)
+    assert sorted(built) == [0, 5]
+
+
+def test_the_current_rig_is_the_one_that_came_alive_last():
+    hub = Hub()
+    screen = watch(hub)
     seen = []
     for rig, at in [("a", 0), ("b", 1), ("a", 1.1), ("b", 1.2), ("a", 2), ("a", 3), ("a", 3.5), ("b", 9), ("a", 9.1)]:
-        viewer._slot = None
+        screen.seen.clear()
         hub.publish(state(rig), at)
-        seen.append(offered(viewer))
+        seen.append(screen.seen[0][0] if screen.seen else None)
     # b falls silent after 1.2, so a is back at 3.5; both silent for long: whoever comes first, then the later one.
     assert seen == ["a", "b", None, "b", None, None, "a", "b", "a"]
 
 
-def test_a_newcomer_gets_the_state_there_is_unless_it_is_stale(viewer):
+def test_a_newcomer_gets_the_state_there_is_unless_it_is_stale():
     hub = Hub()
-    hub.join(viewer, None, 0)
-    assert offered(viewer) is None
+    assert watch(hub).seen == []
     hub.publish(state("a"), 10)
-    late, later, other = (Viewer(Screen().send, 60) for _ in range(3))
-    hub.join(late, "a", 10 + STALE_S)
-    hub.join(later, None, 10.1 + STALE_S)
-    hub.join(other, "b", 10)
-    assert (offered(late), offered(later), offered(other)) == ("a", None, None)
+    assert watch(hub, "a", at=10 + STALE_S).frames == [0]
+    assert watch(hub, Rigs.ALL, at=10 + STALE_S).frames == [0]
+    assert watch(hub, at=10.1 + STALE_S).frames == []
+    assert watch(hub, Rigs.ALL, at=10.1 + STALE_S).frames == []
+    assert watch(hub, "b", at=10).frames == []
 
 
-def test_viewers_are_counted_and_leave(viewer):
+def test_viewers_are_counted_and_leave():
     hub = Hub()
-    one, two = (Viewer(Screen().send, 60) for _ in range(2))
-    hub.join(viewer, None, 0)
-    hub.join(one, "a", 0)
-    hub.join(two, "a", 0)
-    assert hub.viewers() == 3
-    for gone in (one, viewer, two, two):
+    screens = [Screen() for _ in range(4)]
+    viewers = [
+        Viewer(screen, rigs, 0, 60) for screen, rigs in zip(screens, [Rigs.CURRENT, "a", "a", Rigs.ALL], strict=True)
+    ]
+    for viewer in viewers:
+        hub.join(viewer, 0)
+    screens[1].stalled = True
+    hub.publish(state("a"), 0)
+    assert hub.viewers() == 4
+    for gone in [*viewers, viewers[0]]:
         hub.leave(gone)
     assert hub.viewers() == 0
-    hub.publish(state("a"), 1)
-    assert (offered(one), offered(viewer)) == (None, None)
+    screens[1].stalled = False
+    hub.publish(state("a", 2), 1)
+    hub.sweep(1)
+    assert [screen.frames for screen in screens] == [[0], [], [0], [0]]
+
+
+def test_forged_rigs_are_forgotten():
+    hub = Hub()
+    screen = watch(hub, Rigs.ALL)
+    screen.stalled = True
+    for number in range(3 * MAX_SOURCES):
+        hub.publish(state(f"r{number}"), number * 1e-6)
+    assert len(hub._seen) <= MAX_SOURCES + 1
+    screen.stalled = False
+    hub.sweep(0.1)
+    assert len(screen.seen) <= MAX_SOURCES + 1
+    hub.publish(state("late"), 60)
+    assert list(hub._seen) == ["late"]
+
+
+# --- paths --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("target", "wanted"),
+    [
+        ("/live/car", (Rigs.CURRENT, Car.FOLLOWED, 60)), ("/live/car?hz=10", (Rigs.CURRENT, Car.FOLLOWED, 10)),
+        ("/live/car?hz=1000&token=x", (Rigs.CURRENT, Car.FOLLOWED, 60)), ("/live/second", (Rigs.CURRENT, Car.SECOND, 60)),
+        ("/live/car/0", (Rigs.CURRENT, 0, 60)), ("/live/car/23", (Rigs.CURRENT, 23, 60)),
+        ("/live/all?hz=30", (Rigs.ALL, Car.FOLLOWED, 30)), ("/live/rig/car", ("car", Car.FOLLOWED, 60)),
+        ("/live/rig/127.0.0.1", ("127.0.0.1", Car.FOLLOWED, 60)), ("/live/rig/a%2Fb%20c", ("a/b c", Car.FOLLOWED, 60)),
+        ("/live/rig/a/second", ("a", Car.SECOND, 60)), ("/live/rig/a/car/7", ("a", 7, 60)),
+        ("/live", None), ("/live/", None), ("/live/rig/", None), ("/live/rig", None), ("/live/rig//second", None),
+        ("/live/rig/a/b", None), ("/live/all/second", None), ("/status", None), ("/", None), ("live/car", None),
+    ],
+)  # fmt: skip
+def test_what_a_path_asks_for(target, wanted):
+    assert feed.read(target, most_hz=60) == wanted
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["/live/car/24", "/live/car/-1", "/live/car/x", "/live/car/", "/live/rig/a/car/²", "/live/rig/a/car/1.0",
+     "/live/car?hz=0", "/live/all?hz=nan", "/live/second?hz=fast", "/live/car?hz=10&hz=0"],
+)  # fmt: skip
+def test_a_car_or_a_rate_that_cannot_be_is_refused(target):
+    with pytest.raises(ValueError, match="number from"):
+        feed.read(target, most_hz=60)
 
 
 def test_only_packets_with_cars_feed_the_message():

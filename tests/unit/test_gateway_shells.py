@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import socket
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -89,8 +90,67 @@ def test_drops_are_read_from_the_line_of_the_socket(tmp_path):
         " 1402: 0100007F:512A 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 4712 2 0000000000000000 3\n"
     )
     tables = (str(tmp_path / "absent"), str(table))
-    assert kernel_drops(4712, tables) == 3
-    assert kernel_drops(1, tables) is None
+    assert kernel_drops([4712], tables) == 3
+    assert kernel_drops([4711, 4712], tables) == 20
+    assert kernel_drops([1], tables) is None
+
+
+@pytest.fixture
+def sources():
+    """Sockets with addresses of their own: a rig, and one that floods."""
+    with socket.socket(type=socket.SOCK_DGRAM) as rig, socket.socket(type=socket.SOCK_DGRAM) as flood:
+        rig.bind(("127.0.0.2", 0))
+        flood.bind(("127.0.0.3", 0))
+        yield rig, flood
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sockets of their own are for Linux")
+async def test_a_flood_fills_its_own_buffer_and_no_rig_loses_a_datagram(sources):
+    rig, flood = sources
+    taken: list = []
+    listening = receiver(taken, buffer_bytes=2**20)
+    listening.start()
+    sent = 0
+    for _ in range(receive.OWN_AFTER // 10 + 1):
+        for number in range(10):
+            rig.sendto(b"rig %d" % (sent + number), listening.address)
+            flood.sendto(bytes(1400), listening.address)
+        sent += 10
+        await asyncio.sleep(0.005)
+    await asyncio.sleep(0.2)
+    assert len(taken) == 2 * sent
+    for _ in range(20_000):  # nobody reads meanwhile
+        flood.sendto(bytes(1400), listening.address)
+    for number in range(100):
+        rig.sendto(b"rig %d" % (sent + number), listening.address)
+    await asyncio.sleep(0.3)
+    assert [raw for raw, source, _ in taken if source == "127.0.0.2"] == [b"rig %d" % n for n in range(sent + 100)]
+    assert len(taken) + listening.kernel_drops() == 2 * sent + 20_100
+    assert listening.kernel_drops() > 0
+    with pytest.raises(PortTaken):
+        Receiver("127.0.0.1", listening.address[1], 1, lambda *_: None)
+    rig.sendto(b"last", listening.address)
+    listening.close()
+    assert taken[-1][0] == b"last"
+
+
+async def test_a_silent_source_gives_its_socket_back(sources, monkeypatch):
+    monkeypatch.setattr(receive, "SILENT_S", 0.05)
+    rig, _ = sources
+    taken: list = []
+    listening = receiver(taken)
+    listening.start()
+    for number in range(receive.OWN_AFTER):
+        rig.sendto(bytes([number]), listening.address)
+        await asyncio.sleep(0.0005)
+    await asyncio.sleep(0.3)
+    assert not listening._own
+    for number in range(receive.OWN_AFTER + 10):
+        rig.sendto(bytes([number]), listening.address)
+        await asyncio.sleep(0.0005)
+    await asyncio.sleep(0.05)
+    listening.close()
+    assert len(taken) == 2 * receive.OWN_AFTER + 10
 
 
 async def test_several_processes_share_a_port_and_a_source_stays_with_one():

@@ -14,7 +14,11 @@ const ERS_MODES = ["none", "medium", "hotlap", "overtake"];
 const WEATHER = ["clear", "light cloud", "overcast", "light rain", "heavy rain", "storm"];
 
 const params = new URLSearchParams(location.search);
+const token = params.get("token") || "";
+const pass = token ? `?token=${encodeURIComponent(token)}` : "";
 let rig = params.get("rig") || "";
+let car = params.get("car") || ""; // "" the followed one, "second", or an index
+let locked = false;
 let socket = null;
 let newest = null;
 let heardAt = 0;
@@ -24,10 +28,14 @@ const history = [];
 
 // --- the feed -----------------------------------------------------------------------------------------------
 
+function path() {
+  const part = car === "" ? "" : car === "second" ? "/second" : `/car/${encodeURIComponent(car)}`;
+  return rig ? `/live/rig/${encodeURIComponent(rig)}${part}` : `/live${part || "/car"}`;
+}
+
 function connect() {
-  const path = rig ? `/live/rig/${encodeURIComponent(rig)}` : "/live/car";
   const scheme = location.protocol === "https:" ? "wss" : "ws";
-  const opened = new WebSocket(`${scheme}://${location.host}${path}`);
+  const opened = new WebSocket(`${scheme}://${location.host}${path()}${pass}`);
   socket = opened;
   opened.onmessage = (event) => {
     if (opened !== socket) return;
@@ -42,8 +50,11 @@ function connect() {
   opened.onclose = () => { if (opened === socket) setTimeout(connect, 500 + 1000 * Math.random()); };
 }
 
-function follow(name) {
-  rig = name;
+function follow(wantedRig, wantedCar) {
+  rig = wantedRig;
+  car = wantedCar;
+  for (const [name, value] of [["rig", rig], ["car", car]]) value ? params.set(name, value) : params.delete(name);
+  window.history.replaceState(null, "", `?${params}`);
   newest = drawn = null;
   history.length = 0;
   const old = socket;
@@ -207,7 +218,7 @@ function drawState(m) {
     put("flag", flag);
     $("flag").style.background = paint;
   }
-  put("rig-name", m.rig);
+  put("rig-name", car ? `${m.rig} · car ${m.car_index}` : m.rig);
   const weather = WEATHER[m.weather_id];
   put("weather", weather ? `${weather} · track ${m.track_temperature_c}° · air ${m.air_temperature_c}°` : "");
 }
@@ -263,7 +274,13 @@ function drawSignal(now) {
   $("stale").hidden = state === "live";
   if (state === "live") return;
   $("stale").dataset.kind = state;
-  if (state === "waiting") {
+  if (locked) {
+    put("stale-title", "This gateway wants its token");
+    put("stale-text", "Open this page as /?token=… with the value of PITLANE_LIVE_TOKEN.");
+  } else if (state === "waiting" && car) {
+    put("stale-title", car === "second" ? "Waiting for a second player" : `Waiting for car ${car}`);
+    put("stale-text", "There are no frames of this car. Choose another one above, or go back to the followed car.");
+  } else if (state === "waiting") {
     put("stale-title", "Waiting for the first frame");
     put("stale-text", "In the game: Settings, Telemetry, UDP Telemetry on, this machine's address, port 20777. Then drive.");
   } else if (state === "stale") {
@@ -288,17 +305,25 @@ function draw() {
 
 // --- the gateway's own state ------------------------------------------------------------------------------------
 
+function choices(id, chosen, values, label) {
+  const select = $(id);
+  if (values.join("\n") !== [...select.options].map((option) => option.value).join("\n")) {
+    select.replaceChildren(...values.map((value) => new Option(label(value), value, false, value === chosen)));
+  }
+  select.hidden = false;
+}
+
 async function askStatus() {
   try {
-    const status = await (await fetch("/status")).json();
+    const answer = await fetch(`/status${pass}`);
+    locked = answer.status === 401;
+    const status = await answer.json();
     const names = Object.keys(status.rigs);
-    const select = $("rig");
-    if (names.length > 1 || rig) {
-      const wanted = ["", ...new Set([...names, ...(rig ? [rig] : [])])];
-      if (wanted.join("\n") !== [...select.options].map((option) => option.value).join("\n")) {
-        select.replaceChildren(...wanted.map((name) => new Option(name || "current rig", name, false, name === rig)));
-      }
-      select.hidden = false;
+    if (names.length > 1 || rig) choices("rig", rig, ["", ...new Set([...names, ...(rig ? [rig] : [])])], (name) => name || "current rig");
+    if (newest || car) {
+      const cars = Array.from({ length: newest && newest.packet_format < 2026 ? 22 : 24 }, (_, index) => String(index));
+      const names = { "": "followed car", second: "second player" };
+      choices("car", car, ["", "second", ...cars], (value) => names[value] || `car ${value}`);
     }
     const shownRig = status.rigs[newest ? newest.rig : rig];
     put("datagrams", shownRig ? shownRig.rate_hz.toFixed(0) : "–");
@@ -316,7 +341,8 @@ async function askStatus() {
 
 setInterval(() => { put("rate", String(received)); received = 0; }, 1000);
 setInterval(askStatus, 2000);
-$("rig").addEventListener("change", (event) => follow(event.target.value));
+$("rig").addEventListener("change", (event) => follow(event.target.value, car));
+$("car").addEventListener("change", (event) => follow(rig, event.target.value));
 scale(13000);
 connect();
 askStatus();
