@@ -195,8 +195,10 @@ async def test_postgres_away_and_cut_off_loses_no_session(tmp_path, nifi, databa
     settings = {**postgres, "postgres_port": port, "nifi_blocks_url": nifi[1]}
     async with gateway_process(tmp_path, **settings) as gateway:
         await send(gateway, packets[:10], pause_s=0.01)
-        status = await gateway.status()
-        assert (status["stored"], status["waiting"], status["postgres"]["state"]) == (0, 10, "down")
+        async with asyncio.timeout(10):
+            while (status := await gateway.status())["postgres"]["state"] != "down":
+                await asyncio.sleep(0.05)
+        assert (status["stored"], status["waiting"]) == (0, 10)
         async with door(port, database.postgres_port):
             await gateway.settled(10)
         await send(gateway, packets[10:20], pause_s=0.05)
@@ -297,7 +299,7 @@ async def test_a_killed_gateway_loses_only_what_was_not_yet_on_disk_and_says_how
         status = await gateway.settled(status["received"])
     assert closes(status)
     unread = len(sent) - status["received"]
-    assert 0 <= unread <= 5 * 10
+    assert 0 <= unread <= len(sent) // 4
     lost = status["dropped"].get("crash", 0)
     ids = {a["block.id"]: (a, c) for a, c in endpoint.blocks}
     assert all((a, c) == ids[a["block.id"]] for a, c in endpoint.blocks), "a block that comes twice is the same"
