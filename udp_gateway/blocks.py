@@ -7,6 +7,9 @@ length instead of by packet. Its attributes become the FlowFile's attributes and
 from collections.abc import Iterator
 from typing import NamedTuple
 
+FULL_BLOCKS = 4
+"""Blocks that are closed because they are large; so many are enough to be handed over before the time."""
+
 OPEN_REJECTED = 64
 """Blocks of rejected datagrams gathered at once: junk of every length must not become a FlowFile for each."""
 
@@ -70,6 +73,10 @@ class Gatherer:
         if (len(gathered.entries) + 1) * len(entry) > self._limit:
             self._close(key)
         return True
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._closed) >= FULL_BLOCKS
 
     def take(self) -> list[Block]:
         """Everything gathered; blocks of one key in the order of their datagrams."""

@@ -143,6 +143,8 @@ class Gateway:
         self._taps.offer(datagram, source, now_ns)
         for effect in self._core.decide(datagram, source, now_ns):
             self._carry_out(effect)
+        if self._gatherer.is_full:  # in a flood, a tenth of a second of it at once would hold up the live frames
+            self._hand_over_blocks()
 
     def _carry_out(self, effect: Effect) -> None:
         ledger = self._ledger

@@ -80,15 +80,15 @@ class Record(NamedTuple):
         return payload if zlib.crc32(payload) == self.crc else None
 
 
-def block(block: Block, sequence: int, before: Sums) -> bytes:
-    """The record of a block."""
+def block(block: Block, sequence: int, before: Sums) -> tuple[bytes, ...]:
+    """The record of a block, in parts to be joined: a block is large, and each copy of it takes time."""
     key = orjson.dumps([*block.key, block.first_arrival_ns])
     head = _LENGTH.pack(len(key)) + key
     return _record(BLOCK, block.key.rejected, block.datagrams, sequence, before, head, block.content)
 
 
-def state(said: object, sequence: int, before: Sums) -> bytes:
-    """The record of a state, `said` being plain JSON values."""
+def state(said: object, sequence: int, before: Sums) -> tuple[bytes, ...]:
+    """The record of a state, `said` being plain JSON values; in parts as well."""
     return _record(STATE, False, 0, sequence, before, orjson.dumps(said))
 
 
@@ -115,11 +115,11 @@ def scan(data: bytes | mmap) -> Iterator[Record]:
 
 def _record(
     kind: int, rejected: bool, datagrams: int, sequence: int, before: Sums, head: bytes, content: bytes = b""
-) -> bytes:
+) -> tuple[bytes, ...]:
     crc = zlib.crc32(content, zlib.crc32(head))
     size = len(head) + len(content)
     fields = _FIELDS.pack(MAGIC, kind, rejected, datagrams, size, sequence, *before, crc)
-    return b"".join((fields, _CRC.pack(zlib.crc32(fields)), head, content))
+    return fields, _CRC.pack(zlib.crc32(fields)), head, content
 
 
 def _header(data: bytes | mmap, at: int) -> Record | None:

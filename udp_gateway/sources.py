@@ -12,7 +12,7 @@ from udp_gateway.rig import Rig
 
 MAX_SOURCES = 1000
 
-BURST_NS = 1_000_000_000
+BURST_NS = 200_000_000
 """A source may be ahead of its rate by what it may send in so long."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

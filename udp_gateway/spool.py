@@ -88,24 +88,24 @@ class Spool:
 
         Never raises: blocks that the disk does not take are dropped and counted.
         """
-        end, parts = self._end, []
+        end = self._end
+        parts: list[bytes] = []
         for block in blocks:
-            made = record.block(block, end.sequence, end.sums)
+            parts += record.block(block, end.sequence, end.sums)
             end = Position(end.sequence + 1, end.sums + Sums.of(block.key, block.datagrams))
-            parts.append(made)
-        body = b"".join(parts)
-        segment = self._room(len(body))
+        size = sum(map(len, parts))
+        segment = self._room(size)
         held = self._held()  # after making room, which may have dropped some
         said = {"id": self.id, "held": [held.sequence, *held.sums], "note": note()}
-        if not body and said == self._stated:
+        if not parts and said == self._stated:
             return
-        state = record.state(said, end.sequence, end.sums)
-        if segment is None or not self._write(segment, body + state):
+        parts += record.state(said, end.sequence, end.sums)
+        if segment is None or not self._write(segment, b"".join(parts)):
             self._on_drop(end.sums - self._end.sums, "spool_failed")
             return
-        if body:
-            start = segment.size - len(body) - len(state)
-            self._hold(Run(segment, start, start + len(body), self._end, end, time.time()))
+        if size:
+            start = segment.size - sum(map(len, parts))
+            self._hold(Run(segment, start, start + size, self._end, end, time.time()))
         self._end, self._stated = end, said
         self._reclaim(held.sequence)
 

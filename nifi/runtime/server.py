@@ -9,7 +9,7 @@ from typing import ClassVar
 from nifi.runtime import home as nifi_home
 from pitlane.stack import jdks
 from pitlane.stack.ports import LOOPBACK, Port
-from pitlane.stack.server import Health, Server
+from pitlane.stack.server import BEHIND_LIVE, Health, Server
 
 
 class NifiServer(Server):
@@ -21,6 +21,7 @@ class NifiServer(Server):
 
     name: ClassVar[str] = "nifi"
     title: ClassVar[str] = "NiFi"
+    niceness: ClassVar[int] = BEHIND_LIVE
 
     def __init__(
         self, home: Path, tools: Path, *, http_port: int, management_port: int, listen_port: int, heap_mb: int = 1024

@@ -15,7 +15,7 @@ from pitlane import topic_setup
 from pitlane.stack import jdks, maven, tools
 from pitlane.stack.errors import StartFailed
 from pitlane.stack.ports import LOOPBACK, Port
-from pitlane.stack.server import Health, Server, answers
+from pitlane.stack.server import BEHIND_LIVE, Health, Server, answers
 
 POM = maven.POMS / "broker.xml"
 
@@ -85,6 +85,7 @@ def install(tools_folder: Path) -> Path:
 class Broker(Server):
     name: ClassVar[str] = "kafka"
     title: ClassVar[str] = "Kafka"
+    niceness: ClassVar[int] = BEHIND_LIVE
 
     def __init__(self, home: Path, jars: Path, port: int, controller_port: int) -> None:
         """`jars` is what `install` returned."""

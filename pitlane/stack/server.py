@@ -32,6 +32,8 @@ from pitlane.stack.errors import PortTaken, StartFailed
 from pitlane.stack.ports import Port, listener
 
 POLL_S = 0.1
+BEHIND_LIVE = 5
+"""Niceness of what stores and shows the history: on a busy machine it waits for the gateway, not the other way round."""
 TAIL_LINES = 15
 
 
@@ -64,6 +66,8 @@ class Server(ABC):
     """For a busy machine: one that ends is noticed at once, so only one that hangs costs this long."""
     stop_timeout_s: ClassVar[float] = 30
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
+    niceness: ClassVar[int] = 0
+    """How far it steps back for others on a busy machine."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -195,6 +199,9 @@ class Server(ABC):
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        if self.niceness:
+            with suppress(ProcessLookupError):  # it ended already; the wait for its health will say so
+                os.setpriority(os.PRIO_PROCESS, self._child.pid, self.niceness)
         record = {"pid": self._child.pid, "started": psutil.Process(self._child.pid).create_time()}
         part = self._pid_file.with_suffix(".part")
         part.write_text(json.dumps(record))

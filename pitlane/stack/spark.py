@@ -10,7 +10,7 @@ from typing import ClassVar
 from pitlane.settings import REPOSITORY
 from pitlane.stack import environment as stack_environment
 from pitlane.stack import jdks, maven, tools
-from pitlane.stack.server import Health, Server
+from pitlane.stack.server import BEHIND_LIVE, Health, Server
 
 POM = maven.POMS / "spark-jars.xml"
 SILENT_S = 15
@@ -28,6 +28,7 @@ def install(tools_folder: Path) -> Path:
 class SparkServer(Server):
     name: ClassVar[str] = "spark"
     title: ClassVar[str] = "Spark"
+    niceness: ClassVar[int] = BEHIND_LIVE
 
     def __init__(self, home: Path, env_file: Path) -> None:
         super().__init__(home)

@@ -9,7 +9,7 @@ from pitlane.settings import HOME, REPOSITORY
 from pitlane.stack import environment, tools
 from pitlane.stack.errors import StartFailed
 from pitlane.stack.ports import LOOPBACK, Port
-from pitlane.stack.server import Health, Server, fetch
+from pitlane.stack.server import BEHIND_LIVE, Health, Server, fetch
 
 SOURCES = REPOSITORY / "superset"
 PROGRAMS = HOME / "superset-venv" / "bin"
@@ -30,6 +30,7 @@ SETUP_SETTINGS = ("PITLANE_SUPERSET_ADMIN_PASSWORD", "PITLANE_POSTGRES_READER_PA
 class SupersetServer(Server):
     name: ClassVar[str] = "superset"
     title: ClassVar[str] = "Superset"
+    niceness: ClassVar[int] = BEHIND_LIVE
 
     def __init__(self, home: Path, port: int, env_file: Path) -> None:
         super().__init__(home)

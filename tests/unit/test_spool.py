@@ -66,7 +66,7 @@ def only_file(folder: Path) -> Path:
 
 
 def test_the_bytes_of_a_record():
-    made = record.block(Block(JUNK, 3, 7, b"content"), 5, Sums(40, 2))
+    made = b"".join(record.block(Block(JUNK, 3, 7, b"content"), 5, Sums(40, 2)))
     key = b'[0,0,"rejected",0,4,"too_short",7]'
     payload = len(key).to_bytes(2, "little") + key + b"content"
     head = (
@@ -79,8 +79,8 @@ def test_the_bytes_of_a_record():
 
 def test_a_block_comes_back_whole():
     whole = Block(JUNK, 3, 7, b"content")
-    (found,) = record.scan(record.block(whole, 5, Sums(40, 2)))
-    data = record.block(whole, 5, Sums(40, 2))
+    data = b"".join(record.block(whole, 5, Sums(40, 2)))
+    (found,) = record.scan(data)
     assert record.read_block(found.payload(data), found.holds.total) == whole
     assert (found.sequence, found.before, found.after) == (5, Sums(40, 2), Sums(40, 5))
 
