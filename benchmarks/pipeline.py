@@ -32,14 +32,18 @@ Status = dict[str, Any]
 
 
 @contextmanager
-def running(*titles: str) -> Iterator[Stack]:
-    """A stack with these steps done (`Gateway` brings NiFi with the flow, Kafka and Postgres); gone afterwards."""
+def running(*titles: str, **settings: object) -> Iterator[Stack]:
+    """A stack with these steps done (`Gateway` brings NiFi with the flow, Kafka and Postgres); gone afterwards.
+
+    `settings` are Pitlane's by name: `source_rate=0`.
+    """
     console = Console(stderr=True)
     runs = HOME / "bench-stack"
     for left in runs.glob("*"):
         if not psutil.pid_exists(int(left.name)):  # of a run that was killed
             _delete(Stack.ephemeral(left))
     stack = Stack.ephemeral(runs / str(os.getpid()))
+    stack.values |= {f"PITLANE_{name.upper()}": str(value) for name, value in settings.items()}
     try:
         stack.up(console, titles)
         yield stack

@@ -200,8 +200,7 @@ class Server(ABC):
                 start_new_session=True,
             )
         if self.niceness:
-            with suppress(ProcessLookupError):  # it ended already; the wait for its health will say so
-                os.setpriority(os.PRIO_PROCESS, self._child.pid, self.niceness)
+            _step_back(self._child.pid, self.niceness)
         record = {"pid": self._child.pid, "started": psutil.Process(self._child.pid).create_time()}
         part = self._pid_file.with_suffix(".part")
         part.write_text(json.dumps(record))
@@ -260,6 +259,13 @@ class Server(ABC):
             if lines:
                 return "\n" + "\n".join(f"    {line}" for line in lines)
         return " (its log is empty)"
+
+
+def _step_back(leader: int, niceness: int) -> None:
+    """Lets others go first, on a system that can: the process, and its session, which Linux may weigh as one."""
+    with suppress(OSError):  # it may have ended already, which the wait for its health will tell
+        os.setpriority(os.PRIO_PROCESS, leader, niceness)
+        Path(f"/proc/{leader}/autogroup").write_text(str(niceness))
 
 
 def _runs(process: psutil.Process) -> bool:

@@ -142,3 +142,19 @@ def test_udp_and_tcp_ports_are_told_apart():
     with Port(ports.udp, "udp").bind():
         assert not Port(ports.udp, "udp").is_free()
         assert Port(ports.udp).is_free()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the kernel's word")
+def test_what_stores_the_history_steps_back(tmp_path, port):
+    class Background(Listener):
+        niceness = 7
+
+    server = Background(tmp_path, port)
+    server.start()
+    try:
+        process = server.process()
+        assert {each.nice() for each in (process, *process.children())} == {7}
+        group = f"/proc/{process.pid}/autogroup"
+        assert not os.path.exists(group) or open(group).read().endswith("nice 7\n")
+    finally:
+        server.stop()
