@@ -79,6 +79,12 @@ The answer is 200 whenever the gateway listens: what is wrong around it no resta
 | `spool` | for `nifi` and `postgres`: `bytes` that wait, and the age of the oldest, `oldest_s` |
 | `nifi`, `postgres` | `unknown` until there was something to hand over, then `up` or `down` |
 
+## More than one process
+
+One process takes some 70,000 packets a second, which is 170 rigs at 60 Hz. Several can share the UDP port: start each with
+`PITLANE_UDP_REUSE_PORT=true` and a `PITLANE_HTTP_PORT` and `PITLANE_SPOOL` of its own (`python -m udp_gateway`). The kernel
+gives each source to one of them, which then serves that rig's viewers; each has counts and a ledger of its own.
+
 ## `/status`
 
 At any moment, for datagrams:

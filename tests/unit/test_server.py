@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -155,6 +156,6 @@ def test_what_stores_the_history_steps_back(tmp_path, port):
         process = server.process()
         assert {each.nice() for each in (process, *process.children())} == {7}
         group = f"/proc/{process.pid}/autogroup"
-        assert not os.path.exists(group) or open(group).read().endswith("nice 7\n")
+        assert not Path(group).exists() or Path(group).read_text().endswith("nice 7\n")
     finally:
         server.stop()
