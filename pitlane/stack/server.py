@@ -32,6 +32,9 @@ from pitlane.stack.errors import PortTaken, StartFailed
 from pitlane.stack.ports import Port, listener
 
 POLL_S = 0.1
+LET_GO_S = 1.0
+"""How long a port may stay with a process that was just killed: its threads end one by one."""
+
 BEHIND_LIVE = 5
 """Niceness of what stores and shows the history: on a busy machine it waits for the gateway, not the other way round."""
 TAIL_LINES = 15
@@ -241,8 +244,11 @@ class Server(ABC):
         _wait_gone(members, 5)  # until then they hold their ports
 
     def _refuse_taken_ports(self) -> None:
+        deadline = time.monotonic() + LET_GO_S
         for port in self.ports():
-            if port.is_free():
+            while not (free := port.is_free()) and time.monotonic() < deadline:
+                time.sleep(POLL_S)
+            if free:
                 continue
             who = listener(port)
             by = f" by {who}" if who else ""
