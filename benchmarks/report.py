@@ -116,7 +116,7 @@ def load(path: Path) -> tuple[Result, Circumstances]:
 def markdown(results: Iterable[tuple[Result, Circumstances]]) -> str:
     """A page of results, for people who read and do not run."""
     lines = [
-        "<!-- generated: make bench, with PUBLISH=1 -->",
+        "<!-- generated: make bench BENCH=--publish -->",
         "# What the benchmarks measured",
         "",
         "What each measures and how: [README](README.md).",

@@ -81,7 +81,8 @@ The answer is 200 whenever the gateway listens: what is wrong around it no resta
 
 ## More than one process
 
-One process takes some 70,000 packets a second, which is 170 rigs at 60 Hz. Several can share the UDP port: start each with
+One process took 35,000 packets a second and more beside NiFi on two cores (`benchmarks/flood.py`), which is 85 rigs at
+60 Hz. Several can share the UDP port: start each with
 `PITLANE_UDP_REUSE_PORT=true` and a `PITLANE_HTTP_PORT` and `PITLANE_SPOOL` of its own (`python -m udp_gateway`). The kernel
 gives each source to one of them, which then serves that rig's viewers; each has counts and a ledger of its own.
 
