@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.gateway import unpack
 from udp_gateway import flowfile
-from udp_gateway.blocks import OPEN_REJECTED, Block, BlockKey, Gatherer
+from udp_gateway.blocks import FULL_BLOCKS, OPEN_REJECTED, Block, BlockKey, Gatherer
 from udp_gateway.ledger import DROPPED, Ledger
 from udp_gateway.record import Sums
 
@@ -43,6 +43,16 @@ def test_a_block_never_outgrows_its_limit():
     assert [b.datagrams for b in blocks] == [3, 3, 1]
     assert b"".join(b.content for b in blocks) == b"".join(map(entry, range(7)))
     assert [b.first_arrival_ns for b in blocks] == [0, 3, 6]
+
+
+def test_large_blocks_are_handed_over_before_the_time():
+    gathered = Gatherer(limit_bytes=ENTRY)
+    for number in range(FULL_BLOCKS):
+        assert not gathered.is_full
+        gathered.add(MOTION, number, entry(number))
+    assert gathered.is_full
+    gathered.take()
+    assert not gathered.is_full
 
 
 def test_attributes_are_what_nifi_routes_on_and_kafka_keeps():
