@@ -42,6 +42,7 @@ class Segment:
     @classmethod
     def begin(cls, folder: Path, first: int) -> "Segment":
         """A new file, whose name is on disk when this returns."""
+        folder.mkdir(parents=True, exist_ok=True)  # somebody may have tidied up
         segment = cls(folder / f"{first:016x}{cls.EXTENSION}")
         fd = os.open(folder, os.O_RDONLY)
         try:

@@ -35,7 +35,9 @@ class Source:
         """Whether one more datagram is within the rate of one each `interval_ns`, bursts of BURST_NS allowed."""
         self.seen_ns = now_ns
         due_ns = max(self._due_ns, now_ns)
-        if due_ns - now_ns > BURST_NS:
+        if due_ns - now_ns > BURST_NS + interval_ns:  # further ahead than it can be: the clock was set back
+            due_ns = now_ns
+        elif due_ns - now_ns > BURST_NS:
             return False
         self._due_ns = due_ns + interval_ns
         return True

@@ -78,7 +78,7 @@ class Spool:
         """Datagrams that are held."""
         self.bytes = 0
         """Size of their blocks."""
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)  # a folder that cannot be had is told now
         self.recovered = self._recover()
         self._synced = self._end.sequence
         self._unsynced: list[Segment] = []
@@ -185,15 +185,19 @@ class Spool:
 
     def _room(self, size: int) -> Segment | None:
         """The segment to write into, after the limit is kept; None when the disk takes no new file."""
-        while self._segments and sum(s.size for s in self._segments) + size > self._limit and self._drop_oldest():
+        while self._size() + size > self._limit and self._drop_oldest():
             pass
         if not self._segments or self._segments[-1].size >= self._segment_bytes:
             try:
                 self._segments.append(Segment.begin(self._folder, self._end.sequence))
             except OSError as error:
                 log.error("spool cannot grow", error=str(error))
-                return self._segments[-1] if self._segments else None
+                if not self._segments or self._size() + size > self._limit:
+                    return None
         return self._segments[-1]
+
+    def _size(self) -> int:
+        return sum(segment.size for segment in self._segments)
 
     def _drop_oldest(self) -> bool:
         """Gives up the oldest segment; False when it is the only one."""

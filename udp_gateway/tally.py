@@ -35,7 +35,9 @@ class Tally:
             os.close(self._fd)
             hint = "stop that gateway, or give this one a PITLANE_SPOOL of its own"
             raise SpoolTaken(f"another gateway spools into {path.parent}", hint) from error
-        os.ftruncate(self._fd, _FORMAT.size)
+        if os.fstat(self._fd).st_size < _FORMAT.size:
+            # Written, not only lengthened: a page that finds no room on a full disk later would end the process.
+            os.pwrite(self._fd, bytes(_FORMAT.size), 0)
         self._page = mmap(self._fd, _FORMAT.size)
         self._count = memoryview(self._page)[:8].cast("Q")
 

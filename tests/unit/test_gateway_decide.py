@@ -148,6 +148,12 @@ def test_a_source_above_its_rate_is_held_to_it_and_no_other_is():
         assert isinstance(fate(core.decide(datagram(0), "rig", NOW + number * SECOND // 60)), Forward)
 
 
+def test_a_clock_that_is_set_back_shuts_nobody_out():
+    core = Core({}, 1, source_rate=100)
+    for now_ns in (NOW, NOW - 3600 * SECOND, NOW - 3600 * SECOND + 1):
+        assert isinstance(fate(core.decide(datagram(0), SOURCE, now_ns)), Forward)
+
+
 def test_junk_counts_against_the_rate_too():
     core = Core({}, 1, source_rate=10)
     fates = Counter(type(fate(core.decide(b"junk", SOURCE, NOW))) for _ in range(100))

@@ -228,6 +228,28 @@ def test_a_full_disk_costs_the_oldest_first(tmp_path, monkeypatch):
     assert drained(spool) == [block(n, 50_000) for n in range(2, 21)]
 
 
+def test_a_folder_that_takes_no_new_file_is_a_limit_too(tmp_path, monkeypatch):
+    spool, drops = opened(tmp_path, limit_bytes=300_000, segment_bytes=1)
+    put(spool, block(0, 50_000))
+    monkeypatch.setattr(segment.Segment, "begin", lambda *_: (_ for _ in ()).throw(PermissionError("read-only")))
+    for number in range(1, 10):
+        put(spool, block(number, 50_000))
+    assert only_file(tmp_path).stat().st_size <= 300_000
+    monkeypatch.undo()
+    put(spool, block(10, 50_000))
+    assert drained(spool) == [block(n, 50_000) for n in (0, 1, 2, 3, 4, 10)]
+    assert drops == {"spool_failed": 5}
+
+
+def test_a_folder_that_is_deleted_comes_back(tmp_path):
+    spool, drops = opened(tmp_path / "spool", segment_bytes=1)
+    put(spool, block(0, 70_000))
+    shutil.rmtree(tmp_path / "spool")
+    put(spool, block(1, 70_000))
+    assert drained(spool) == [block(0, 70_000), block(1, 70_000)], "what is open is still there"
+    assert not drops
+
+
 # --- damage ---------------------------------------------------------------------------------------------------------
 
 
