@@ -170,9 +170,8 @@ def _waiting(before: Status, now: Status, elapsed_s: float) -> Table:
     for _ in range(4):
         table.add_column(no_wrap=True, overflow="ellipsis")
     spools = now.get("spool", {})
-    limit = spools.get("limit_bytes", 0)
-    for name, spool in ((name, each) for name, each in spools.items() if isinstance(each, Mapping)):
-        share = spool["bytes"] / limit if limit else 0.0
+    for name, spool in spools.items():
+        share = spool["bytes"] / spool["limit_bytes"]
         full = Text("█" * round(share * BAR), "red" if share > 0.5 else "yellow" if share > 0.1 else "green")
         bar = full + Text("░" * (BAR - len(full)), "dim")
         what = f"{_bytes(spool['bytes'])} · {spool['datagrams']:,} packets · {_duration(spool['oldest_s'])}"

@@ -36,9 +36,8 @@ STATUS = {
     },
     "kernel": {"drops": 3, "buffer_bytes": 212_992, "buffer_wanted_bytes": 8_388_608, "errors": 1},
     "spool": {
-        "nifi": {"bytes": 700_000, "datagrams": 530, "oldest_s": 4.5},
-        "postgres": {"bytes": 1300, "datagrams": 8, "oldest_s": 0.2},
-        "limit_bytes": 1_000_000,
+        "nifi": {"bytes": 700_000, "datagrams": 530, "oldest_s": 4.5, "limit_bytes": 1_000_000},
+        "postgres": {"bytes": 1300, "datagrams": 8, "oldest_s": 0.2, "limit_bytes": 62_500},
     },
     "viewers": 3,
     "relay": [{"target": "10.0.0.9:20778", "sent": 19_999, "failed": 6}],

@@ -54,6 +54,7 @@ class Gateway:
         self._relay = Relay(settings.relay, (settings.udp_host, settings.udp_port))
         self._web = Web(settings, self._hub, self.status, self.health, self._taps)
         self._receiver: Receiver | None = None
+        self._spooled = asyncio.Event()
         self._rates: dict[str, float] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -96,7 +97,8 @@ class Gateway:
             reuse_port=settings.udp_reuse_port,
         )
         self._receiver.start()
-        for work in (self._poster.run, self._sessions.run, self._spool_blocks, self._measure_rates, self._hub.run):
+        parts = (self._poster, self._sessions, self._hub)
+        for work in (*(part.run for part in parts), self._spool_blocks, self._sync_blocks, self._measure_rates):
             self._tasks.append(asyncio.create_task(_for_ever(work)))
         if self._grafana is not None:
             self._tasks.append(asyncio.create_task(_for_ever(self._grafana.run)))
@@ -169,21 +171,28 @@ class Gateway:
                 log.info(event, **fields)
 
     async def _spool_blocks(self) -> None:
-        """What is gathered goes to disk every `block_interval_ms`, and from there to NiFi and Postgres once synced."""
-        synced = 0.0
+        """What is gathered goes into the spool every `block_interval_ms`, however long a sync takes."""
         while True:
             await asyncio.sleep(self._settings.block_interval_ms / 1000)
             self._hand_over_blocks()
-            if self._clock() - synced >= self._settings.spool_sync_ms / 1000:
-                await asyncio.gather(*(asyncio.to_thread(spool.sync) for spool in (self._session_blocks, self._blocks)))
-                synced = self._clock()
-                self._wake()
+
+    async def _sync_blocks(self) -> None:
+        """What is in the spool goes to disk, at most every `spool_sync_ms`, and from there to NiFi and Postgres."""
+        while True:
+            await self._spooled.wait()
+            self._spooled.clear()
+            begun = self._clock()
+            await asyncio.gather(*(asyncio.to_thread(spool.sync) for spool in (self._session_blocks, self._blocks)))
+            self._wake()
+            # A little less, or every other time the next blocks would be just too early.
+            await asyncio.sleep(0.9 * self._settings.spool_sync_ms / 1000 - (self._clock() - begun))
 
     def _hand_over_blocks(self) -> None:
         blocks = self._gatherer.take()
         sessions = [block for block in blocks if block.key.packet_id == SESSION]
         self._session_blocks.append(sessions, self._ledger.note)
         self._blocks.append([block for block in blocks if block.key.packet_id != SESSION], self._ledger.note)
+        self._spooled.set()
 
     def _sync(self) -> None:
         self._session_blocks.sync()
@@ -246,7 +255,6 @@ class Gateway:
             "spool": {
                 "nifi": _depth(self._blocks, now),
                 "postgres": _depth(self._session_blocks, now),
-                "limit_bytes": self._settings.spool_bytes,
             },
             "viewers": self._hub.viewers(),
             "relay": self._relay.as_list(),
@@ -271,4 +279,9 @@ async def _for_ever(work: Callable[[], Awaitable[None]]) -> None:
 
 
 def _depth(spool: Spool, now: float) -> dict[str, object]:
-    return {"bytes": spool.bytes, "datagrams": spool.waiting.total, "oldest_s": round(spool.oldest_s(now), 1)}
+    return {
+        "bytes": spool.bytes,
+        "datagrams": spool.waiting.total,
+        "oldest_s": round(spool.oldest_s(now), 1),
+        "limit_bytes": spool.limit_bytes,
+    }

@@ -24,9 +24,9 @@ def health(status: Mapping[str, Any]) -> dict[str, object]:
     """{"status", "why": [words], "feed": live or stale, "rigs": {live, stale}, "spool": {name: {bytes, oldest_s}},
     "nifi", "postgres": unknown, up or down}"""
     why = [f"{name} is down" for name in NEIGHBOURS if status[name]["state"] == "down"]
-    spools = {name: each for name, each in status.get("spool", {}).items() if isinstance(each, Mapping)}
+    spools = status["spool"]
     for name, spool in spools.items():
-        share = spool["bytes"] / status["spool"]["limit_bytes"]
+        share = spool["bytes"] / spool["limit_bytes"]
         if share > FULL:
             why.append(f"the spool for {name} is {share:.0%} full")
     live = sum(rig["silent_s"] < STALE_S for rig in status["rigs"].values())

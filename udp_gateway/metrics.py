@@ -128,10 +128,10 @@ METRICS = (
     Described(
         _GAUGE, "receive_buffer_bytes", "Receive buffer that the kernel gave.", (), _one("kernel", "buffer_bytes")
     ),
-    Described(_GAUGE, "spool_bytes", "What waits on disk.", ("spool",), _of_spools("bytes")),
-    Described(_GAUGE, "spool_datagrams", "What waits on disk.", ("spool",), _of_spools("datagrams")),
+    Described(_GAUGE, "spool_bytes", "Bytes that wait on disk.", ("spool",), _of_spools("bytes")),
+    Described(_GAUGE, "spool_datagrams", "Datagrams that wait on disk.", ("spool",), _of_spools("datagrams")),
     Described(_GAUGE, "spool_oldest_seconds", "Age of the oldest that waits.", ("spool",), _of_spools("oldest_s")),
-    Described(_GAUGE, "spool_limit_bytes", "Beyond it the oldest are dropped.", (), _one("spool", "limit_bytes")),
+    Described(_GAUGE, "spool_limit_bytes", "Beyond it the oldest are dropped.", ("spool",), _of_spools("limit_bytes")),
     Described(_GAUGE, "neighbour_up", "1 while it answers, 0 while it does not.", ("neighbour",), _is_up),
     Described(_COUNTER, "neighbour_failures", "Failed attempts.", ("neighbour",), _failures),
     Described(_COUNTER, "relay_sent_datagrams", "Datagrams sent on as received.", ("target",), _of_relay("sent")),

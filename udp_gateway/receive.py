@@ -32,6 +32,8 @@ OWN_AFTER = 100
 """Datagrams after which a source gets a socket of its own."""
 OWN_SOCKETS = 64
 """At most so many; beyond that sources share one, as all do at first."""
+OWN_OF_ADDRESS = 8
+"""And so many for one address, so that nobody takes them all by sending from many ports."""
 COUNTED_SOURCES = 4096
 """Sources (address and port) counted at once on the way there; forged ones must not take the memory."""
 BEGIN_OWN_S = 0.1
@@ -122,23 +124,26 @@ class Receiver:
         self._socket.close()
 
     def _drain_own(self, own: "_Own") -> int:
-        receive, view, hand_over, now = own.socket.recv_into, self._view, self._on_datagram, time.time_ns
-        address = own.source[0]
+        receive, view, hand_over, now = own.socket.recvfrom_into, self._view, self._on_datagram, time.time_ns
         before = own.taken
         for _ in range(DRAIN):
             try:
-                size = receive(self._buffer)
+                # Between its bind and its connect the socket was everybody's: the source is what the datagram says.
+                size, source = receive(self._buffer)
             except BlockingIOError:
                 break
             except OSError:
                 self.errors += 1
                 break
             own.taken += 1
-            hand_over(bytes(view[:size]), address, now())
+            hand_over(bytes(view[:size]), source[0], now())
         return own.taken - before
 
     def _give_own(self, source: tuple[str, int]) -> None:
-        if sys.platform != "linux" or len(self._own) >= OWN_SOCKETS or source in self._own:
+        of_address = sum(own.source[0] == source[0] for own in self._own.values())
+        if len(self._own) >= OWN_SOCKETS or of_address >= OWN_OF_ADDRESS or source in self._own:
+            return
+        if sys.platform != "linux":
             return
         try:
             own = _Own(self._socket, source, self._wanted_bytes)

@@ -104,9 +104,9 @@ At any moment, for datagrams:
 | `dropped` | packets given up, by reason: {dropped} |
 | `dead_letter` | where the rejected are: NiFi took them, they wait, or they were given up |
 | `packets` | received packets by format and name |
-| `rigs` | for each rig: datagrams a second, last seen, format, session, `frames` (that came) and `frame_gaps` (overall frames that never came), `viewers` |
+| `rigs` | for each rig: datagrams a second, last seen, format, session, `frames` (that came) and `frame_gaps` (overall frames that never came; a jump of more than 600 is a pause), `viewers` |
 | `kernel` | `drops`: datagrams lost in a full receive buffer (null where the system does not say), `buffer_bytes` and what was asked for |
-| `spool` | what waits on disk for `nifi` and `postgres`: bytes, datagrams, age of the oldest; `limit_bytes` |
+| `spool` | what waits on disk for `nifi` and `postgres`: bytes, datagrams, age of the oldest, `limit_bytes` |
 | `ledger` | id of the spool and of these counts, which outlive restarts; block ids begin with it |
 | `viewers` | open live WebSockets |
 | `relay` | for each target of `PITLANE_RELAY`: datagrams `sent`, and `failed` (refused by the kernel or the target) |

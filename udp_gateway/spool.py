@@ -62,7 +62,7 @@ class Spool:
     def __init__(self, folder: Path, limit_bytes: int, on_drop: OnDrop, segment_bytes: int = SEGMENT_BYTES) -> None:
         """Opens the spool in `folder`, or begins one. Raises OSError when that cannot be done."""
         self._folder = folder
-        self._limit = limit_bytes
+        self.limit_bytes = limit_bytes
         self._segment_bytes = max(SMALLEST_SEGMENT_BYTES, min(segment_bytes, limit_bytes // 8))
         self._on_drop = on_drop
         self._segments: deque[Segment] = deque()
@@ -185,14 +185,14 @@ class Spool:
 
     def _room(self, size: int) -> Segment | None:
         """The segment to write into, after the limit is kept; None when the disk takes no new file."""
-        while self._size() + size > self._limit and self._drop_oldest():
+        while self._size() + size > self.limit_bytes and self._drop_oldest():
             pass
         if not self._segments or self._segments[-1].size >= self._segment_bytes:
             try:
                 self._segments.append(Segment.begin(self._folder, self._end.sequence))
             except OSError as error:
                 log.error("spool cannot grow", error=str(error))
-                if not self._segments or self._size() + size > self._limit:
+                if not self._segments or self._size() + size > self.limit_bytes:
                     return None
         return self._segments[-1]
 

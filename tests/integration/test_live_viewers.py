@@ -133,7 +133,7 @@ async def test_viewers_see_each_frame_at_once_at_the_rate_of_the_game(tmp_path):
 
 async def test_stalled_viewers_cost_bounded_memory_and_change_nothing_for_others(tmp_path):
     """Thirty of them, for thousands of frames."""
-    async with gateway_process(tmp_path, live_rate_hz=1000, block_interval_ms=20, outbox_bytes=100_000) as gateway:
+    async with gateway_process(tmp_path, live_rate_hz=1000, block_interval_ms=20) as gateway:
         process = psutil.Process(gateway.process.pid)
 
         async def drive(connection: ClientConnection, first: int, count: int) -> list[int]:
@@ -163,7 +163,7 @@ async def test_stalled_viewers_cost_bounded_memory_and_change_nothing_for_others
 
 
 async def test_a_viewer_that_reads_again_gets_the_newest(tmp_path):
-    async with gateway_process(tmp_path, live_rate_hz=1000, block_interval_ms=20, outbox_bytes=100_000) as gateway:
+    async with gateway_process(tmp_path, live_rate_hz=1000, block_interval_ms=20) as gateway:
         host, port = gateway.http.split(":")
         with socket.socket() as raw:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * KIB)

@@ -71,7 +71,8 @@ def test_every_metric_from_a_status():
         ("spool_datagrams", "spool=postgres"): 8,
         ("spool_oldest_seconds", "spool=nifi"): 4.5,
         ("spool_oldest_seconds", "spool=postgres"): 0.2,
-        ("spool_limit_bytes",): 1_000_000,
+        ("spool_limit_bytes", "spool=nifi"): 1_000_000,
+        ("spool_limit_bytes", "spool=postgres"): 62_500,
         ("viewers",): 3,
         ("relay_sent_datagrams_total", "target=10.0.0.9:20778"): 19_999,
         ("relay_failed_datagrams_total", "target=10.0.0.9:20778"): 6,
@@ -158,8 +159,8 @@ def test_health_says_what_needs_a_hand():
 
 
 def test_a_gateway_that_nobody_sends_to_is_well():
-    empty = {"bytes": 0, "datagrams": 0, "oldest_s": 0.0}
-    spool = {"nifi": empty, "postgres": empty, "limit_bytes": 10**9}
+    empty = {"bytes": 0, "datagrams": 0, "oldest_s": 0.0, "limit_bytes": 1000}
+    spool = {"nifi": empty, "postgres": empty}
     waits = health(status(rigs={}, spool=spool, nifi=neighbour("unknown"), postgres=neighbour("unknown")))
     assert (waits["status"], waits["why"], waits["feed"]) == ("ok", [], "stale")
     paused = health(status(rigs={"a": rig(silent_s=2.0)}, spool=spool, nifi=neighbour()))
@@ -168,8 +169,8 @@ def test_a_gateway_that_nobody_sends_to_is_well():
 
 @pytest.mark.parametrize("name", ["nifi", "postgres"])
 def test_a_neighbour_away_or_a_spool_half_full_is_degraded(name):
-    empty = {"bytes": 0, "datagrams": 0, "oldest_s": 0.0}
-    spool = {"nifi": empty, "postgres": empty, "limit_bytes": 1000}
+    empty = {"bytes": 0, "datagrams": 0, "oldest_s": 0.0, "limit_bytes": 1000}
+    spool = {"nifi": empty, "postgres": empty | {"limit_bytes": 1_000_000}, name: empty}
     well = status(nifi=neighbour(), postgres=neighbour(), spool=spool)
     assert health(well)["status"] == "ok"
     assert health(well | {name: neighbour("down")})["why"] == [f"{name} is down"]

@@ -134,6 +134,44 @@ async def test_a_flood_fills_its_own_buffer_and_no_rig_loses_a_datagram(sources)
     assert taken[-1][0] == b"last"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="sockets of their own are for Linux")
+async def test_no_datagram_counts_for_another_source_while_sockets_are_given_out():
+    """Between its bind and its connect a new socket is everybody's: what it then gets keeps its own address."""
+    taken: list = []
+    listening = receiver(taken, buffer_bytes=2**20)
+    listening.start()
+    senders = []
+    for number in range(2, 42):
+        senders.append(socket.socket(type=socket.SOCK_DGRAM))
+        senders[-1].bind((f"127.0.0.{number}", 0))
+    for turn in range(receive.OWN_AFTER + 20):
+        for number, out in enumerate(senders):
+            out.sendto(bytes([number + 2]), listening.address)
+            if number % 10 == 9:
+                await asyncio.sleep(0)
+        if turn % 10 == 9:
+            await asyncio.sleep(0.002)
+    await asyncio.sleep(0.3)
+    assert len(listening._own) == len(senders)
+    assert {source for raw, source, _ in taken if source != f"127.0.0.{raw[0]}"} == set()
+    assert len(taken) == (receive.OWN_AFTER + 20) * len(senders)
+    listening.close()
+    for out in senders:
+        out.close()
+
+
+async def test_no_address_takes_all_sockets_by_sending_from_many_ports():
+    listening = receiver([], buffer_bytes=2**20)
+    listening.start()
+    for _ in range(2 * receive.OWN_OF_ADDRESS):
+        with socket.socket(type=socket.SOCK_DGRAM) as out:
+            for _ in range(receive.OWN_AFTER + 1):
+                out.sendto(b"x", listening.address)
+            await asyncio.sleep(0.005)
+    assert len(listening._own) <= receive.OWN_OF_ADDRESS
+    listening.close()
+
+
 async def test_a_silent_source_gives_its_socket_back(sources, monkeypatch):
     monkeypatch.setattr(receive, "SILENT_S", 0.05)
     rig, _ = sources

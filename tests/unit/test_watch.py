@@ -70,9 +70,8 @@ def test_each_rig_has_a_line() -> None:
 
 def test_spools_say_whether_they_grow_or_drain() -> None:
     spool = {
-        "nifi": {"bytes": 700_000 + 2 * 51_200, "datagrams": 600, "oldest_s": 6.5},
-        "postgres": {"bytes": 1024, "datagrams": 5, "oldest_s": 0.2},
-        "limit_bytes": 1_000_000,
+        "nifi": {"bytes": 700_000 + 2 * 51_200, "datagrams": 600, "oldest_s": 6.5, "limit_bytes": 1_000_000},
+        "postgres": {"bytes": 1024, "datagrams": 5, "oldest_s": 0.2, "limit_bytes": 62_500},
     }
     lines = drawn(status(), later(2.0, spool=spool))
     assert " ".join(row(lines, "spool NiFi")) == "spool NiFi ██████░░ 784 KiB · 600 packets · 6.5 s ▲ 50.0 KiB/s"
