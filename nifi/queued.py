@@ -5,6 +5,7 @@ from typing import Any
 
 from nipyapi.nifi import FlowApi, FlowFileQueuesApi
 from nipyapi.nifi.rest import ApiException
+from urllib3.exceptions import HTTPError
 
 from nifi import group
 from nifi.errors import FlowError
@@ -20,6 +21,13 @@ def queued(settings: NifiSettings) -> dict[str, Any]:
     Returns {"blocks": {block.id: block.count}, "unknown": FlowFiles}. NiFi lists the first hundred FlowFiles of a queue,
     and none that a processor has in hand or that moved on meanwhile: those are `unknown`. Raises FlowError.
     """
+    try:
+        return _queued(settings)
+    except (ApiException, HTTPError) as error:
+        raise FlowError(f"NiFi does not tell of its queues: {error}") from error
+
+
+def _queued(settings: NifiSettings) -> dict[str, Any]:
     group.connect(settings)
     snapshot = FlowApi().get_process_group_status(group.get().id, recursive=True).process_group_status
     blocks: dict[str, int] = {}

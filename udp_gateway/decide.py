@@ -69,7 +69,7 @@ class Note(NamedTuple):
 
 Effect = Forward | StoreSession | Skip | Reject | Drop | ShowLive | Note
 
-_SOURCE_UNKNOWN = (Drop("source_unknown"),)
+SOURCE_UNKNOWN = (Drop("source_unknown"),)
 _SOURCE_LIMIT = (Drop("source_limit"),)
 
 
@@ -100,7 +100,7 @@ class Core:
         """The effects of one datagram from `source` (an address), arrived at `now_ns` (since the epoch)."""
         sender = self._sources.find(source, now_ns)
         if sender is None:
-            return _SOURCE_UNKNOWN
+            return SOURCE_UNKNOWN
         if not sender.admit(now_ns, self._interval_ns):
             return self._limit(sender, source, now_ns)
         try:
@@ -167,4 +167,4 @@ class Core:
         return rig
 
     def _name(self, source: str) -> str:
-        return block.rig_name(self._rig_names.get(source, source.removeprefix("::ffff:")))
+        return block.rig_name(self._rig_names.get(source, source))

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from f1_packets import PACKETS
+from f1_packets.block import rig_name
 from udp_gateway.live import Rigs
 from udp_gateway.live_state import Car
 from udp_gateway.message import CAR_TELEMETRY
@@ -46,11 +47,11 @@ def read(target: str, most_hz: float) -> Feed | None:
         case ["", "live", "car", index]:
             car = _index(index)
         case ["", "live", "rig", rig] if rig:
-            rigs = rig
+            rigs = rig_name(rig)
         case ["", "live", "rig", rig, "second"] if rig:
-            rigs, car = rig, Car.SECOND
+            rigs, car = rig_name(rig), Car.SECOND
         case ["", "live", "rig", rig, "car", index] if rig:
-            rigs, car = rig, _index(index)
+            rigs, car = rig_name(rig), _index(index)
         case _:
             return None
     return Feed(rigs, car, _rate_hz(address.query, most_hz))

@@ -10,7 +10,19 @@ import structlog
 from pitlane.errors import PitlaneError
 from pitlane.settings import GatewaySettings
 from udp_gateway.blocks import Gatherer
-from udp_gateway.decide import SESSION, Core, Drop, Effect, Forward, Note, Reject, ShowLive, Skip, StoreSession
+from udp_gateway.decide import (
+    SESSION,
+    SOURCE_UNKNOWN,
+    Core,
+    Drop,
+    Effect,
+    Forward,
+    Note,
+    Reject,
+    ShowLive,
+    Skip,
+    StoreSession,
+)
 from udp_gateway.grafana_live import GrafanaLive
 from udp_gateway.health import health
 from udp_gateway.ledger import Ledger
@@ -139,11 +151,13 @@ class Gateway:
 
     def on_datagram(self, datagram: bytes, source: str, now_ns: int) -> None:
         """One datagram from the socket: decided, and done."""
-        self._relay.send(datagram)
         self._ledger.received += 1
         self._tally.set(self._ledger.received)
-        self._taps.offer(datagram, source, now_ns)
-        for effect in self._core.decide(datagram, source, now_ns):
+        effects = self._core.decide(datagram, source, now_ns)
+        if effects is not SOURCE_UNKNOWN:
+            self._relay.send(datagram)
+            self._taps.offer(datagram, source, now_ns)
+        for effect in effects:
             self._carry_out(effect)
         if self._gatherer.is_full:  # in a flood, a tenth of a second of it at once would hold up the live frames
             self._hand_over_blocks()

@@ -35,6 +35,13 @@ TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=3)
 REFUSALS = frozenset({400, 413, 415, 422})
 
 
+COMPARED = 64
+"""Blocks are enough to see whether NiFi refuses them or everything."""
+
+KEPT = 1000
+"""Refused blocks kept as files, so that they cannot fill the disk."""
+
+
 class Answer(enum.Enum):
     TAKEN = enum.auto()
     REFUSED = enum.auto()
@@ -73,6 +80,10 @@ class Poster:
 
     async def _deliver(self, http: aiohttp.ClientSession, batch: Sequence[Spooled]) -> bool:
         """False when the batch stays in the spool."""
+        if self._answers and Answer.TAKEN not in self._answers.values() and len(batch) < COMPARED:
+            batch = (
+                self._spool.batch_and_more()
+            )  # or a block that is alone would never be told from a NiFi that refuses
         answer = Answer.REFUSED if self._answers else await self._post(http, batch)
         if answer is Answer.REFUSED and not await self._one_by_one(http, batch):
             return False
@@ -122,6 +133,7 @@ class Poster:
         log.error("block refused by NiFi", file=str(file), packet=spooled.block.key.packet_name)
         try:
             file.parent.mkdir(exist_ok=True)
-            file.write_bytes(self._pack([spooled]))
+            if sum(1 for _ in file.parent.iterdir()) < KEPT:
+                file.write_bytes(self._pack([spooled]))
         except OSError as error:
             log.error("refused block not kept", file=str(file), error=str(error))

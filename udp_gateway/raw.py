@@ -29,6 +29,7 @@ from typing import NamedTuple
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
+from f1_packets.block import rig_name
 from pitlane.errors import PitlaneError
 
 RAW = "/raw"
@@ -90,7 +91,7 @@ def _entries(message: bytes) -> Iterator[Entry]:
 
 def of_rig(rig: str, names: Mapping[str, str]) -> Callable[[str], bool]:
     """Whether a source address is that of `rig`: its name (`names` maps addresses to names) or address; "" is any."""
-    return lambda source: not rig or rig in (source, names.get(source))
+    return lambda source: not rig or rig in (source, names.get(source), rig_name(names.get(source, source)))
 
 
 class Tap:

@@ -40,6 +40,9 @@ BEGIN_OWN_S = 0.1
 SILENT_S = 60.0
 """A source silent for so long gives its socket back."""
 
+MAPPED = "::ffff:"
+"""In front of an IPv4 address on a socket for both kinds."""
+
 OnDatagram = Callable[[bytes, str, int], None]
 """Called with (datagram, source address, arrival in ns since the epoch)."""
 
@@ -98,7 +101,7 @@ class Receiver:
             except OSError:
                 self.errors += 1
                 return taken
-            hand_over(bytes(view[:size]), source[0], now())
+            hand_over(bytes(view[:size]), source[0].removeprefix(MAPPED), now())
             counts[source] += 1
             if counts[source] == OWN_AFTER:
                 self._give_own(source)
@@ -136,7 +139,7 @@ class Receiver:
                 self.errors += 1
                 break
             own.taken += 1
-            hand_over(bytes(view[:size]), source[0], now())
+            hand_over(bytes(view[:size]), source[0].removeprefix(MAPPED), now())
         return own.taken - before
 
     def _give_own(self, source: tuple[str, int]) -> None:

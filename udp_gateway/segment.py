@@ -29,38 +29,50 @@ class Position(NamedTuple):
 
 
 class Segment:
-    """One file, named by the sequence number of its first block."""
+    """One file, named by a number that counts up; `first` is the sequence number of its first block."""
 
     EXTENSION = ".spool"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, first: int = 0, flags: int = 0) -> None:
         self.path = path
-        self.first = int(path.stem, 16)
-        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self.number = int(path.stem, 16)
+        self.first = first
+        self.fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | flags, 0o600)
         self.size = os.fstat(self.fd).st_size
+        self.is_broken = False
+        """Nothing is written into it any more: what stands at its end is not known."""
 
     @classmethod
-    def begin(cls, folder: Path, first: int) -> "Segment":
-        """A new file, whose name is on disk when this returns."""
+    def begin(cls, folder: Path, number: int, first: int) -> "Segment":
+        """A new file, whose name is on disk when this returns. Raises OSError, also where the file is there already."""
         folder.mkdir(parents=True, exist_ok=True)  # somebody may have tidied up
-        segment = cls(folder / f"{first:016x}{cls.EXTENSION}")
-        fd = os.open(folder, os.O_RDONLY)
+        segment = cls(folder / f"{number:016x}{cls.EXTENSION}", first, os.O_CREAT | os.O_EXCL)
         try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+            fd = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        except OSError:
+            segment.delete()
+            raise
         return segment
 
     @classmethod
     def all(cls, folder: Path) -> "list[Segment]":
         """Those of a folder, oldest first."""
-        return [cls(path) for path in sorted(folder.glob(f"*{cls.EXTENSION}"))]
+        return [cls(path) for path in sorted(folder.glob(f"{'[0-9a-f]' * 16}{cls.EXTENSION}"))]
 
     def sync(self) -> None:
         _to_disk(self.fd)
 
     def cut(self, size: int) -> None:
-        os.ftruncate(self.fd, size)
+        """Takes back what stands behind `size`; where that fails, the file is not written any more."""
+        try:
+            os.ftruncate(self.fd, size)
+        except OSError as error:
+            log.error("spool file given up", file=self.path.name, error=str(error))
+            self.is_broken = True
         self.size = size
 
     def delete(self) -> None:
@@ -102,6 +114,7 @@ class Findings:
 
     def read(self, segment: Segment) -> int:
         """Takes in one segment; returns where its last whole record ends."""
+        segment.first = self.end.sequence
         if not segment.size:
             return 0
         since = segment.path.stat().st_mtime
@@ -109,6 +122,8 @@ class Findings:
         with mmap(segment.fd, segment.size, access=ACCESS_READ) as data:
             for found in record.scan(data):
                 begin = Position(found.sequence, found.before)
+                if not end:
+                    segment.first = found.sequence
                 if found.kind == STATE:
                     self._take_state(found, data)
                     run_is_open = False

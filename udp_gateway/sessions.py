@@ -25,8 +25,11 @@ log = structlog.get_logger()
 REFUSED = (psycopg.DataError, psycopg.IntegrityError)
 """Postgres will not take this row however often it is tried."""
 
-BATCH_BYTES = 1024 * 1024
-"""Session packets in one transaction: about a thousand."""
+BATCH_BYTES = 64 * 1024
+"""Session packets in one transaction: about eighty, or reading them would hold up live frames."""
+
+WRITE_TIMEOUT_S = 30
+"""A Postgres that has gone without a word is away after this."""
 
 SESSIONS_REMEMBERED = 1000
 """Sessions whose last sample is kept to compare with; one that is forgotten gets a sample more."""
@@ -86,7 +89,9 @@ class SessionStore:
                 connection = await psycopg.AsyncConnection.connect(self._conninfo, connect_timeout=5)
                 async with connection:
                     while True:
-                        await self._write(connection, await self._batch())
+                        batch = await self._batch()
+                        async with asyncio.timeout(WRITE_TIMEOUT_S):
+                            await self._write(connection, batch)
             except (psycopg.Error, OSError) as error:
                 self.postgres.down(f"{type(error).__name__}: {error}")
                 await asyncio.sleep(self._backoff.wait())

@@ -1,12 +1,13 @@
 """Blocks on disk, from the moment they are gathered until their taker has them.
 
-Format. A spool is a folder of segments, files of records (`udp_gateway.record`) named by the sequence number of their
-first block: `0000000000000000.spool`. Each `append` writes its blocks and behind them one state: the id of the spool,
+Format. A spool is a folder of segments, files of records (`udp_gateway.record`) named by a number that
+counts up: `0000000000000000.spool`. Each `append` writes its blocks and behind them one state: the id of the spool,
 the position from which blocks are still held, and a note of the owner (the gateway's ledger). The blocks of one append
 are a run; what is kept in memory is where each run lies, never a block.
 
 Invariants.
-1. A block is on disk before it is given out: `batch` gives only what `sync` has seen through.
+1. A block is on disk before it is given out: `batch` gives only what `sync` has seen through. A sync that fails is
+   logged, and its blocks are given out all the same: their taker is then safer than this disk.
 2. A block is held from `append` until `forget`; until then `batch` gives the same blocks again, under the same ids.
 3. Blocks come out in the order they went in. Their sequence numbers have no gaps, over restarts neither.
 4. A segment is deleted when all its blocks are forgotten and a state that says so is written behind it.
@@ -28,6 +29,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,6 +44,8 @@ log = structlog.get_logger()
 
 SEGMENT_BYTES = 64 * 1024 * 1024
 SMALLEST_SEGMENT_BYTES = 64 * 1024
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 OnDrop = Callable[[Sums, str], None]
 """Called with the datagrams that are given up and the reason."""
@@ -125,15 +129,24 @@ class Spool:
         while not self._out and self._ready():
             size = 0
             while self._ready() and (not size or size + self._runs[0].size <= limit_bytes):
-                run = self._runs.popleft()
-                size += run.size
-                blocks, lost = read(run)
-                self._out_runs.append(run)
-                self._out.extend(blocks)
-                self._out_lost = self._out_lost + lost
+                size += self._runs[0].size
+                self._give_next()
             if not self._out:  # all damaged
                 self.forget()
         return self._out
+
+    def batch_and_more(self) -> list[Spooled]:
+        """The batch that is out, and one run more if there is one."""
+        if self._ready():
+            self._give_next()
+        return self._out
+
+    def _give_next(self) -> None:
+        run = self._runs.popleft()
+        blocks, lost = read(run)
+        self._out_runs.append(run)
+        self._out.extend(blocks)
+        self._out_lost = self._out_lost + lost
 
     def forget(self) -> list[Spooled]:
         """The batch that is out has arrived."""
@@ -187,12 +200,14 @@ class Spool:
         """The segment to write into, after the limit is kept; None when the disk takes no new file."""
         while self._size() + size > self.limit_bytes and self._drop_oldest():
             pass
-        if not self._segments or self._segments[-1].size >= self._segment_bytes:
+        last = self._segments[-1] if self._segments else None
+        if last is None or last.size >= self._segment_bytes or last.is_broken:
             try:
-                self._segments.append(Segment.begin(self._folder, self._end.sequence))
+                number = last.number + 1 if last else 0
+                self._segments.append(Segment.begin(self._folder, number, self._end.sequence))
             except OSError as error:
                 log.error("spool cannot grow", error=str(error))
-                if not self._segments or self._size() + size > self.limit_bytes:
+                if last is None or last.is_broken or self._size() + size > self.limit_bytes:
                     return None
         return self._segments[-1]
 
@@ -218,8 +233,8 @@ class Spool:
                 view = view[os.write(segment.fd, view) :]
             except OSError as error:
                 segment.cut(size)
-                if error.errno in (errno.ENOSPC, errno.EDQUOT) and self._drop_oldest():
-                    view = memoryview(data)
+                if error.errno in NO_ROOM and not segment.is_broken and self._make_room(segment):
+                    size, view = segment.size, memoryview(data)
                     continue
                 log.error("spool cannot write", file=segment.path.name, error=str(error))
                 return False
@@ -228,9 +243,22 @@ class Spool:
             self._unsynced.append(segment)
         return True
 
+    def _make_room(self, segment: Segment) -> bool:
+        """On a full disk: the oldest segment goes, or what stands in the only one when nothing of it is held."""
+        if self._drop_oldest():
+            return True
+        if not (self.is_empty and segment.size):
+            return False
+        segment.cut(0)
+        segment.first = self._end.sequence
+        return not segment.is_broken
+
     def _reclaim(self, held_from: int) -> None:
-        while len(self._segments) > 1 and self._segments[1].first <= held_from:
-            self._forget_segment(self._segments.popleft())
+        """Deletes segments whose blocks are all forgotten, or that hold nothing but states."""
+        for segment, following in pairwise(list(self._segments)):
+            if following.first <= max(held_from, segment.first):
+                self._segments.remove(segment)
+                self._forget_segment(segment)
 
     def _forget_segment(self, segment: Segment) -> None:
         self._unsynced = [other for other in self._unsynced if other is not segment]

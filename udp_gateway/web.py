@@ -45,6 +45,8 @@ PING_INTERVAL_S = 20
 PING_TIMEOUT_S = 60
 """Only a viewer that is gone does not answer pings for so long; one that merely watches is never closed."""
 
+RECEIVE_BUFFER_BYTES = 4 * 1024
+MOST_UNREAD_BYTES = 1024 * 1024
 SEND_BUFFER_BYTES = 32 * 1024
 """What the kernel may hold for a viewer (Linux doubles it): the less, the newer is what one that was slow gets first."""
 
@@ -147,6 +149,8 @@ class Web:
         assert connection.request is not None
         path = urlsplit(connection.request.path)
         if path.path == RAW:
+            if self._taps.full:  # several shook hands at once
+                return await connection.close(CloseCode.TRY_AGAIN_LATER, "too many taps")
             return await self._taps.serve(connection, parse_qs(path.query).get("rig", [""])[-1])
         wanted = feed.read(connection.request.path, self._settings.live_rate_hz)
         assert wanted is not None, "nothing else got through the handshake"
@@ -169,9 +173,14 @@ class _Socket:
         self._connection = connection
         self._transport = connection.transport
         self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        # What a viewer says is read and forgotten; so much at once that nobody else waits for it.
+        self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
 
     def behind(self) -> bool:
-        return self._transport.get_write_buffer_size() > 0
+        size = self._transport.get_write_buffer_size()
+        if size > MOST_UNREAD_BYTES:  # answers to pings that it does not read
+            self._transport.abort()
+        return size > 0
 
     def write(self, text: bytes) -> None:
         if self._connection.state is State.OPEN:

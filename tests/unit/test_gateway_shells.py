@@ -242,8 +242,9 @@ def test_a_drain_is_small_beside_a_frame():
 class Endpoint:
     """A local HTTP server that answers what it is told, and keeps what it was sent."""
 
-    def __init__(self, *answers: int) -> None:
+    def __init__(self, *answers: int, refuse: bytes = b"nothing") -> None:
         self.bodies: list[bytes] = []
+        self._refuse = refuse
         self._answers = list(answers)
         app = web.Application(client_max_size=2**30)
         app.router.add_post("/blocks", self._take)
@@ -253,7 +254,7 @@ class Endpoint:
     async def _take(self, request: web.Request) -> web.Response:
         assert request.headers["Content-Type"] == "application/flowfile-v3"
         self.bodies.append(await request.read())
-        status = self._answers.pop(0) if self._answers else 200
+        status = self._answers.pop(0) if self._answers else 400 if self._refuse in self.bodies[-1] else 200
         return web.Response(status=status, headers={"Location": "/elsewhere"} if status == 302 else None)
 
     async def _elsewhere(self, request: web.Request) -> web.Response:
@@ -352,6 +353,19 @@ async def test_a_block_that_nifi_will_never_take_is_set_aside_and_counted(tmp_pa
     assert [content for _, content in unpack(kept.read_bytes())] == [b"content-1"]
     taken = [content for body in (endpoint.bodies[1], *endpoint.bodies[5:]) for _, content in unpack(body)]
     assert taken == [b"content-0", b"content-2", b"content-3"]
+    await endpoint.stop()
+
+
+async def test_a_refused_block_that_is_alone_does_not_hold_up_those_that_follow(tmp_path):
+    endpoint = Endpoint(refuse=b"content-0")
+    posting = Posting(tmp_path, await endpoint.start())
+    for number in range(4):
+        posting.put(block(number))
+        await asyncio.sleep(0.02)
+    await posting.settled()
+    posting.end()
+    assert posting.ledger.forwarded == 3
+    assert posting.ledger.dropped == {"refused": 1}
     await endpoint.stop()
 
 

@@ -250,6 +250,55 @@ def test_a_folder_that_is_deleted_comes_back(tmp_path):
     assert not drops
 
 
+def test_a_file_full_of_states_gives_way_to_another(tmp_path):
+    spool, _ = opened(tmp_path, segment_bytes=1)
+    put(spool, block(0))
+    for number in range(3000):  # nothing but counts moves: datagrams of menus, or of sources that are shut out
+        spool.append([], lambda number=number: {"received": number, "of": "x" * 50})
+    assert len(list(tmp_path.glob("*.spool"))) in (1, 2)
+    put(spool, block(1), note="last")
+    again, drops = opened(tmp_path)
+    assert (again.id, again.recovered.note) == (spool.id, "last")
+    assert drained(again) == [block(0), block(1)]
+    assert not drops
+
+
+def test_a_file_that_cannot_even_be_cut_is_given_up(tmp_path, monkeypatch):
+    spool, drops = opened(tmp_path)
+    put(spool, block(0))
+
+    def fails(*_):
+        raise OSError(errno.EROFS, "read-only")
+
+    monkeypatch.setattr(os, "ftruncate", fails)
+    monkeypatch.setattr(os, "write", fails)
+    put(spool, block(1, datagrams=3))
+    monkeypatch.undo()
+    put(spool, block(2))
+    assert drops == {"spool_failed": 3}
+    assert drained(spool) == [block(0), block(2)]
+    assert drained(opened(tmp_path)[0]) == [block(0), block(2)]
+
+
+def test_a_full_disk_gives_back_what_nobody_wants(tmp_path, monkeypatch):
+    spool, drops = opened(tmp_path)
+    allowed = 100_000
+
+    def full(fd, data, real=os.write):
+        if os.fstat(fd).st_size + len(data) > allowed:
+            raise OSError(errno.ENOSPC, "no room")
+        return real(fd, data)
+
+    monkeypatch.setattr(os, "write", full)
+    for number in range(20):
+        put(spool, block(number, 30_000))
+        assert drained(spool) == [block(number, 30_000)]
+    assert not drops
+    put(spool, block(20))
+    again, _ = opened(tmp_path)
+    assert (again.id, drained(again)) == (spool.id, [block(20)])
+
+
 # --- damage ---------------------------------------------------------------------------------------------------------
 
 
