@@ -74,6 +74,7 @@ class GatewaySettings(PostgresSettings, ShardSettings):
     udp_port: int = 20777
     """Where the game sends to."""
     http_host: str = "127.0.0.1"
+    """0.0.0.0 for live pages elsewhere in the network; then set PITLANE_LIVE_TOKEN."""
     http_port: int = 20780
     """Live page, WebSocket and status."""
     nifi_blocks_url: str = "http://127.0.0.1:20782/blocks"
@@ -85,13 +86,13 @@ class GatewaySettings(PostgresSettings, ShardSettings):
     udp_reuse_port: bool = False
     """Several gateways on one UDP port: the kernel gives each source to one of them."""
     allowed_sources: list[IPvAnyNetwork] | None = None
-    """Addresses and networks that may send, as ["192.168.1.0/24"]; unset is everybody, [] nobody."""
+    """Addresses and networks that may send, as ["192.168.1.0/24"]; unset or null is everybody, [] nobody."""
     source_rate: Annotated[int, Field(ge=0)] = 25_000
     """Datagrams a second that one source may send; a rig at 60 Hz sends 415. 0 is no limit."""
     spool: Path = STACK_HOME / "gateway" / "spool"
     """Folder of what waits for NiFi and Postgres; each gateway needs one of its own."""
     spool_bytes: Annotated[int, Field(ge=1024**2)] = 4 * 1024**3
-    """What may wait for NiFi; beyond it the oldest blocks are dropped and counted."""
+    """What may wait for NiFi, and a sixteenth of it more for Postgres; beyond it the oldest are dropped and counted."""
     spool_sync_ms: Annotated[int, Field(ge=0)] = 100
     """How often the spool is synced to disk, at most; what a failing machine can lose."""
     live_rate_hz: PositiveFloat = 60

@@ -79,12 +79,27 @@ The answer is 200 whenever the gateway listens: what is wrong around it no resta
 | `spool` | for `nifi` and `postgres`: `bytes` that wait, and the age of the oldest, `oldest_s` |
 | `nifi`, `postgres` | `unknown` until there was something to hand over, then `up` or `down` |
 
+## Who may send, and who else gets it
+
+`PITLANE_ALLOWED_SOURCES` lists addresses and networks; what it does not understand stops the gateway at its start, and `[]` is
+nobody. `PITLANE_SOURCE_RATE` holds each source to so many datagrams a second, with bursts of 0.2 s. On Linux a source that goes
+on sending gets a receive buffer of its own, so a flood fills only that. What is shut out is counted under `dropped`.
+
+`PITLANE_RELAY` sends on every datagram of those who may send, as received and from the gateway's own address, and never waits
+for a target. `PITLANE_GRAFANA_URL` pushes the live numbers to Grafana Live ([how](../grafana/README.md)).
+
 ## More than one process
 
 One process took 35,000 packets a second and more beside NiFi on two cores (`benchmarks/flood.py`), which is 85 rigs at
-60 Hz. Several can share the UDP port: start each with
-`PITLANE_UDP_REUSE_PORT=true` and a `PITLANE_HTTP_PORT` and `PITLANE_SPOOL` of its own (`python -m udp_gateway`). The kernel
-gives each source to one of them, which then serves that rig's viewers; each has counts and a ledger of its own.
+60 Hz. Several can share the UDP port: all need `PITLANE_UDP_REUSE_PORT=true`, each a `PITLANE_HTTP_PORT` and a `PITLANE_SPOOL` of its
+own, and the rest they read from the stack's settings:
+
+    make down && PITLANE_UDP_REUSE_PORT=true make up
+    PITLANE_HTTP_PORT=20790 PITLANE_SPOOL=.pitlane/stack/gateway-2 .pitlane/venv/bin/python -m udp_gateway
+
+The kernel gives each source (address and port) to one of them; a game that starts again may come to another. A rig is live at
+the gateway that has it. Each has counts and a ledger of its own: let Prometheus scrape each. `pitlane status`, `doctor` and
+`reconcile` know the one that `make up` starts.
 
 ## `/status`
 
