@@ -311,6 +311,35 @@ async def test_a_killed_gateway_loses_only_what_was_not_yet_on_disk_and_says_how
     assert sorted(int(block_id.split("-")[1], 16) for block_id in ids) == list(range(len(ids)))
 
 
+async def test_several_gateways_share_the_port_and_each_rig_is_at_one(tmp_path):
+    port = free_port(socket.SOCK_DGRAM)
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        folder.mkdir()
+    shared = {"udp_port": port, "udp_reuse_port": True}
+    async with gateway_process(folders[0], **shared) as one, gateway_process(folders[1], **shared) as two:
+        rigs = [socket.socket(type=socket.SOCK_DGRAM) for _ in range(24)]
+        for number, rig in enumerate(rigs):
+            rig.bind((f"127.0.0.{number + 2}", 0))
+        for frame in range(1, 151):  # enough for sockets of their own
+            for rig in rigs:
+                rig.sendto(datagram(0, overall_frame=frame), ("127.0.0.1", port))
+            await asyncio.sleep(0.01)
+        for rig in rigs:
+            rig.close()
+        stati: list[dict] = []
+        async with asyncio.timeout(10):
+            while sum(status["received"] for status in stati) < 24 * 150:
+                await asyncio.sleep(0.05)
+                stati = [await one.status(), await two.status()]
+    assert all(map(closes, stati))
+    assert sum(status["received"] for status in stati) == 24 * 150
+    names = [set(status["rigs"]) for status in stati]
+    assert all(names)
+    assert not names[0] & names[1]
+    assert all(rig["datagrams"] == 150 for status in stati for rig in status["rigs"].values())
+
+
 async def test_one_gateway_a_spool(tmp_path):
     async with gateway_process(tmp_path):
         other = tmp_path / "other"

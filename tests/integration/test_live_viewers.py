@@ -19,6 +19,7 @@ from pitlane.stack.gateway import GatewayServer
 from pitlane.stack.ports import Ports
 from tests.datagrams import datagram
 from tests.gateway import GatewayProcess, free_port, gateway_process, send
+from tests.grafana import TOKEN, Grafana
 
 KIB = 1024
 
@@ -241,6 +242,29 @@ async def test_the_stack_asks_its_gateway_with_the_token(tmp_path):
         assert not (await asyncio.to_thread(server.health)).ok
         env_file.write_text("PITLANE_LIVE_TOKEN=secret\n")
         assert (await asyncio.to_thread(server.status))["received"] == 0
+
+
+# --- Grafana Live -------------------------------------------------------------------------------------------------
+
+
+async def test_the_gateway_pushes_to_grafana_what_it_shows(tmp_path):
+    grafana = Grafana()
+    where = {"grafana_url": f"http://127.0.0.1:{grafana.port}", "grafana_token": TOKEN}
+    async with grafana.serving(), gateway_process(tmp_path, rigs='{"127.0.0.1": "a"}', **where) as gateway:
+        for frame in range(1, 61):
+            await send(gateway, [datagram(6, {0: ("H", 287)}, car=19, overall_frame=frame)], pause_s=0.01)
+        async with asyncio.timeout(10):
+            while 60 not in grafana.frames():
+                await asyncio.sleep(0.05)
+        assert (await gateway.status())["grafana"]["state"] == "up"
+    assert grafana.paths == ["/api/live/push/pitlane"]
+    assert ",speed_kmh=287," in grafana.pushes[-1]
+
+
+async def test_what_is_no_address_of_a_grafana_ends_with_a_reason(tmp_path):
+    with pytest.raises(AssertionError, match="grafana_address"):
+        async with gateway_process(tmp_path, grafana_url="grafana:3000"):
+            pass
 
 
 # --- the relay ----------------------------------------------------------------------------------------------------

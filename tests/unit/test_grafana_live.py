@@ -3,22 +3,18 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from http import HTTPStatus
 
 import pytest
-from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.http11 import Request, Response
 
 from f1_packets import Header
 from pitlane.settings import GatewaySettings
 from tests.datagrams import datagram
-from tests.gateway import free_port
+from tests.grafana import TOKEN, Grafana
 from udp_gateway.backoff import Backoff
 from udp_gateway.grafana_live import GrafanaAddress, GrafanaLive, line, push_url
 from udp_gateway.live_state import LiveState
 
 NOW = 1_795_352_725_126_000_000
-TOKEN = "glsa_secret"
 
 
 def state(rig: str = "a", frame: int = 0, packets: dict[int, bytes] | None = None, car: int | None = 0) -> LiveState:
@@ -79,40 +75,6 @@ def test_what_is_no_address_is_refused(grafana):
 
 
 # --- the push -----------------------------------------------------------------------------------------------------
-
-
-class Grafana:
-    """Takes pushes as Grafana Live does: a token decides, then every text frame is kept."""
-
-    def __init__(self) -> None:
-        self.port = free_port()
-        self.token = TOKEN
-        self.paths: list[str] = []
-        self.pushes: list[str] = []
-        self.stalled = False
-
-    async def _take(self, connection: ServerConnection) -> None:
-        self.paths.append(connection.request.path)
-        if self.stalled:
-            connection.transport.pause_reading()
-        async for text in connection:
-            assert isinstance(text, str), "a text frame"
-            self.pushes.append(text)
-
-    def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
-        if request.headers.get("Authorization") != f"Bearer {self.token}":
-            return connection.respond(HTTPStatus.UNAUTHORIZED, "no")
-        return None
-
-    @contextlib.asynccontextmanager
-    async def serving(self) -> AsyncIterator[Server]:
-        async with serve(self._take, "127.0.0.1", self.port, process_request=self._admit, close_timeout=0.1) as server:
-            yield server
-
-    def frames(self, rig: str = "a") -> list[int]:
-        """Frames of that rig in order of arrival."""
-        lines = [text for push in self.pushes for text in push.split("\n") if text.startswith(f"car,rig={rig} ")]
-        return [int(text.partition(",frame=")[2].partition(",")[0]) for text in lines]
 
 
 @contextlib.asynccontextmanager
