@@ -19,7 +19,7 @@ from pitlane.stack.gateway import GatewayServer
 from pitlane.stack.ports import Ports
 from tests.datagrams import datagram
 from tests.gateway import GatewayProcess, free_port, gateway_process, send
-from tests.grafana import TOKEN, Grafana
+from tests.grafana_server import TOKEN, Grafana
 
 KIB = 1024
 

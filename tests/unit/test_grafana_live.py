@@ -9,7 +9,7 @@ import pytest
 from f1_packets import Header
 from pitlane.settings import GatewaySettings
 from tests.datagrams import datagram
-from tests.grafana import TOKEN, Grafana
+from tests.grafana_server import TOKEN, Grafana
 from udp_gateway.backoff import Backoff
 from udp_gateway.grafana_live import GrafanaAddress, GrafanaLive, line, push_url
 from udp_gateway.live_state import LiveState
