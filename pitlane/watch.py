@@ -201,8 +201,7 @@ def _others(now: Status, clock_s: float) -> Table:
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)  # an error may be long
     for name, title in NEIGHBOURS.items():
-        if name in now:
-            neighbour = now[name]
+        if neighbour := now.get(name):  # Grafana is none where nothing is pushed
             state = neighbour["state"]
             since = clock_s - neighbour["since"]
             told = neighbour["last_error"] if state == "down" else ""

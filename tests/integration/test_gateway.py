@@ -1,6 +1,7 @@
 """The gateway as a process: real UDP in; blocks, rows and live frames out. NiFi's part is an HTTP endpoint here."""
 
 import asyncio
+import io
 import json
 import random
 import signal
@@ -15,10 +16,11 @@ import psutil
 import psycopg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from rich.console import Console
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from pitlane import capture, replay
+from pitlane import capture, replay, watch
 from tests.datagrams import datagram, session
 from tests.gateway import BlockEndpoint, GatewayProcess, door, free_port, gateway_process, send
 from tests.peers import peer_decoder
@@ -477,6 +479,20 @@ async def test_prometheus_reads_what_was_sent(tmp_path, nifi, database, postgres
         }.items()
     )
     assert found["process_resident_memory_bytes",] == pytest.approx(resident, rel=0.2)
+
+
+async def test_the_watched_status_draws_what_a_gateway_says(tmp_path):
+    async with gateway_process(tmp_path) as gateway:
+        before = await gateway.status()
+        await send(gateway, [datagram(6), b"junk"])
+        await asyncio.sleep(0.3)
+        now = await gateway.status()
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(watch.view(before, now, time.time(), 24))
+    drawn = console.export_text()
+    assert "127.0.0.1" in drawn
+    assert "spool NiFi" in drawn
+    assert "down for" in drawn
 
 
 async def test_who_may_open_the_stream(tmp_path):
