@@ -86,8 +86,8 @@ class Gateway:
         blocks, sessions = self._blocks.recovered, self._session_blocks.recovered
         note = blocks.note
         if note is not None and sessions.note is not None:
-            # The sessions' spool is written first, so it may know of more that Postgres has.
-            note = {**note, "stored": max(note["stored"], sessions.note["stored"])}
+            # Only the sessions' own note fits what their spool still holds.
+            note = {**note, "stored": sessions.note["stored"]}
         unaccounted = [*blocks.unaccounted, *sessions.unaccounted]
         self._ledger = Ledger.recover(note, unaccounted, self._waiting(), self._tally.of(self._blocks.id))
         self._tally.set(self._ledger.received)

@@ -137,6 +137,7 @@ class Receiver:
                 break
             except OSError:
                 self.errors += 1
+                self._watch(own)  # uvloop stops watching a socket that had an error
                 break
             own.taken += 1
             hand_over(bytes(view[:size]), source[0].removeprefix(MAPPED), now())
@@ -162,9 +163,16 @@ class Receiver:
         while self._not_begun:
             own = self._not_begun.pop()
             if own.source in self._own:
-                self._loop.add_reader(own.socket.fileno(), self._drain_own, own)
+                own.is_watched = True
+                self._watch(own)
+
+    def _watch(self, own: "_Own") -> None:
+        if own.is_watched:
+            self._loop.remove_reader(own.socket.fileno())
+            self._loop.add_reader(own.socket.fileno(), self._drain_own, own)
 
     def _take_back(self, own: "_Own") -> None:
+        own.is_watched = False
         self._loop.remove_reader(own.socket.fileno())
         for _ in range(1 + self.buffer_bytes // (DRAIN * 256)):
             if self._drain_own(own) < DRAIN:
@@ -175,11 +183,11 @@ class Receiver:
         self._counts.pop(own.source, None)
 
     def _tidy(self) -> None:
+        self._tidying = self._loop.call_later(SILENT_S, self._tidy)
         for own in list(self._own.values()):
             if own.taken == own.taken_before:
                 self._take_back(own)
             own.taken_before = own.taken
-        self._tidying = self._loop.call_later(SILENT_S, self._tidy)
 
 
 class _Own:
@@ -188,9 +196,9 @@ class _Own:
     def __init__(self, shared: socket.socket, source: tuple[str, int], buffer_bytes: int) -> None:
         # For this moment only: a port that is open to others all the time could be had by a second gateway as well.
         shareable = shared.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT)
+        self.socket = socket.socket(shared.family, socket.SOCK_DGRAM)
         shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         self.source = source
-        self.socket = socket.socket(shared.family, socket.SOCK_DGRAM)
         try:
             self.socket.setblocking(False)
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -204,6 +212,7 @@ class _Own:
             shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shareable)
         self.inode = _inode(self.socket)
         self.taken = self.taken_before = 0
+        self.is_watched = False
 
 
 def kernel_drops(inodes: list[int], tables: tuple[str, ...] = ("/proc/net/udp", "/proc/net/udp6")) -> int | None:

@@ -77,7 +77,10 @@ class Segment:
 
     def delete(self) -> None:
         os.close(self.fd)
-        self.path.unlink(missing_ok=True)
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:  # a file system that turned read-only must not stop what is received
+            log.error("spool file cannot be deleted", file=self.path.name, error=str(error))
 
 
 class Run(NamedTuple):

@@ -151,6 +151,7 @@ class Web:
         if path.path == RAW:
             if self._taps.full:  # several shook hands at once
                 return await connection.close(CloseCode.TRY_AGAIN_LATER, "too many taps")
+            _listen_little(connection)
             return await self._taps.serve(connection, parse_qs(path.query).get("rig", [""])[-1])
         wanted = feed.read(connection.request.path, self._settings.live_rate_hz)
         assert wanted is not None, "nothing else got through the handshake"
@@ -166,6 +167,12 @@ class Web:
             self._hub.leave(viewer)
 
 
+def _listen_little(connection: ServerConnection) -> None:
+    """What a client says is read and forgotten: so little at once that nobody else waits, nor answers to pings pile up."""
+    there = connection.transport.get_extra_info("socket")
+    there.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+
+
 class _Socket:
     """`live.Line` of a WebSocket."""
 
@@ -173,8 +180,7 @@ class _Socket:
         self._connection = connection
         self._transport = connection.transport
         self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-        # What a viewer says is read and forgotten; so much at once that nobody else waits for it.
-        self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        _listen_little(connection)
 
     def behind(self) -> bool:
         size = self._transport.get_write_buffer_size()

@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import uvloop
 from aiohttp import web
 from structlog.testing import capture_logs
 
@@ -158,6 +159,38 @@ async def test_no_datagram_counts_for_another_source_while_sockets_are_given_out
     listening.close()
     for out in senders:
         out.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sockets of their own are for Linux")
+def test_a_rig_is_heard_on_after_an_error_of_its_socket():
+    """On uvloop, which the gateway runs on: it stops watching a socket that had an error."""
+
+    async def scene() -> list:
+        taken: list = []
+        listening = receiver(taken)
+        listening.start()
+        rig = socket.socket(type=socket.SOCK_DGRAM)
+        rig.bind(("127.0.0.2", 0))
+        for _ in range(receive.OWN_AFTER + 5):
+            rig.sendto(b"before", listening.address)
+            await asyncio.sleep(0.0005)
+        address = rig.getsockname()
+        rig.close()
+        (own,) = listening._own.values()
+        own.socket.send(b"to nobody")  # the answer is ECONNREFUSED
+        await asyncio.sleep(0.05)
+        with socket.socket(type=socket.SOCK_DGRAM) as again:
+            again.bind(address)
+            again.sendto(b"after 1", listening.address)
+            await asyncio.sleep(0.02)
+            again.sendto(b"after 2", listening.address)
+            await asyncio.sleep(0.05)
+        assert listening.errors == 1
+        found = [raw for raw, _, _ in taken if raw.startswith(b"after")]
+        listening.close()
+        return found
+
+    assert uvloop.run(scene()) == [b"after 1", b"after 2"]
 
 
 async def test_no_address_takes_all_sockets_by_sending_from_many_ports():

@@ -280,6 +280,20 @@ def test_a_file_that_cannot_even_be_cut_is_given_up(tmp_path, monkeypatch):
     assert drained(opened(tmp_path)[0]) == [block(0), block(2)]
 
 
+def test_a_file_that_cannot_be_deleted_stops_nothing(tmp_path, monkeypatch):
+    def fails(*_, **__):
+        raise PermissionError("read-only")
+
+    spool, drops = opened(tmp_path, limit_bytes=300_000, segment_bytes=1)
+    monkeypatch.setattr(Path, "unlink", fails)
+    for number in range(10):
+        put(spool, block(number, 70_000))
+    monkeypatch.undo()
+    found = drained(spool)
+    assert found == [block(n, 70_000) for n in range(10 - len(found), 10)]
+    assert drops == {"spool_full": 10 - len(found)}
+
+
 def test_a_full_disk_gives_back_what_nobody_wants(tmp_path, monkeypatch):
     spool, drops = opened(tmp_path)
     allowed = 100_000
