@@ -189,14 +189,15 @@ class _Port:
         if self._failure:
             raise self._failure
 
-    def _take(self, datagram: bytes, source: str, now_ns: int) -> None:
+    def _take(self, datagram: bytes, source: str, now_ns: int) -> bool:
         if self._failure or not self._wants(source):
-            return
+            return False
         try:
             self._recording.put(Entry(now_ns, source, datagram))
         except CaptureError as error:  # an exception would only reach the event loop
             self._failure = error
             self._stop.set()
+        return True
 
 
 async def _end(connection: ClientConnection, stop: asyncio.Event) -> None:

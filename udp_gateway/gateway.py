@@ -149,18 +149,20 @@ class Gateway:
         for opened in (self._session_blocks, self._blocks, self._tally):
             opened.close()
 
-    def on_datagram(self, datagram: bytes, source: str, now_ns: int) -> None:
-        """One datagram from the socket: decided, and done."""
+    def on_datagram(self, datagram: bytes, source: str, now_ns: int) -> bool:
+        """One datagram from the socket: decided, and done. False when its source is not an allowed one."""
         self._ledger.received += 1
         self._tally.set(self._ledger.received)
         effects = self._core.decide(datagram, source, now_ns)
-        if effects is not SOURCE_UNKNOWN:
+        is_allowed = effects is not SOURCE_UNKNOWN
+        if is_allowed:
             self._relay.send(datagram)
             self._taps.offer(datagram, source, now_ns)
         for effect in effects:
             self._carry_out(effect)
         if self._gatherer.is_full:  # in a flood, a tenth of a second of it at once would hold up the live frames
             self._hand_over_blocks()
+        return is_allowed
 
     def _carry_out(self, effect: Effect) -> None:
         ledger = self._ledger

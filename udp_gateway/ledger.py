@@ -103,6 +103,9 @@ class Ledger:
             ledger = cls(**{**note, **counters, "packets": packets})
         for block in unaccounted:
             ledger.gathered(block.key, block.datagrams)
+        rejected = ledger.dead_letter_forwarded + ledger.dead_letter_dropped + waiting.dead_letters
+        if rejected > ledger.rejected.total():  # of a block behind the note that is damaged, the key is not known
+            ledger.rejected["unknown"] += rejected - ledger.rejected.total()
         accounted = ledger.accounted(waiting)
         ledger.received = max(received, accounted)
         if ledger.received > accounted:

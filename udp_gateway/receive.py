@@ -24,7 +24,9 @@ from pitlane.errors import PitlaneError
 log = structlog.get_logger()
 
 DRAIN = 256
-"""Datagrams taken from a socket in one turn of the loop: about 2 ms of work, so nothing else waits longer."""
+"""Datagrams taken from all sockets in one turn of the loop: about 2 ms of work, so nothing else waits longer."""
+LEAST_DRAIN = 16
+"""Of those, what each socket gets however many there are."""
 
 LARGEST_DATAGRAM = 65_535
 
@@ -43,8 +45,8 @@ SILENT_S = 60.0
 MAPPED = "::ffff:"
 """In front of an IPv4 address on a socket for both kinds."""
 
-OnDatagram = Callable[[bytes, str, int], None]
-"""Called with (datagram, source address, arrival in ns since the epoch)."""
+OnDatagram = Callable[[bytes, str, int], bool]
+"""Called with (datagram, source address, arrival in ns since the epoch); says whether this source may send at all."""
 
 
 class PortTaken(PitlaneError):
@@ -91,7 +93,7 @@ class Receiver:
         receive, view, hand_over, now = self._socket.recvfrom_into, self._view, self._on_datagram, time.time_ns
         counts = self._counts
         if len(counts) > COUNTED_SOURCES:
-            counts.clear()
+            self._counts = counts = Counter(dict(counts.most_common(COUNTED_SOURCES // 2)))
         for taken in range(limit):
             try:
                 size, source = receive(self._buffer)
@@ -101,10 +103,10 @@ class Receiver:
             except OSError:
                 self.errors += 1
                 return taken
-            hand_over(bytes(view[:size]), source[0].removeprefix(MAPPED), now())
-            counts[source] += 1
-            if counts[source] == OWN_AFTER:
-                self._give_own(source)
+            if hand_over(bytes(view[:size]), source[0].removeprefix(MAPPED), now()):
+                counts[source] += 1
+                if counts[source] == OWN_AFTER:
+                    self._give_own(source)
         return limit
 
     def kernel_drops(self) -> int | None:
@@ -126,10 +128,10 @@ class Receiver:
                 break
         self._socket.close()
 
-    def _drain_own(self, own: "_Own") -> int:
+    def _drain_own(self, own: "_Own", limit: int | None = None) -> int:
         receive, view, hand_over, now = own.socket.recvfrom_into, self._view, self._on_datagram, time.time_ns
         before = own.taken
-        for _ in range(DRAIN):
+        for _ in range(limit or max(LEAST_DRAIN, DRAIN // len(self._own))):
             try:
                 # Between its bind and its connect the socket was everybody's: the source is what the datagram says.
                 size, source = receive(self._buffer)
@@ -175,7 +177,7 @@ class Receiver:
         own.is_watched = False
         self._loop.remove_reader(own.socket.fileno())
         for _ in range(1 + self.buffer_bytes // (DRAIN * 256)):
-            if self._drain_own(own) < DRAIN:
+            if self._drain_own(own, DRAIN) < DRAIN:
                 break
         self._dropped_before += kernel_drops([own.inode]) or 0
         own.socket.close()

@@ -1,4 +1,4 @@
-"""Every datagram forwarded as received to other programs, before anything is decided about it.
+"""Every datagram of a source that may send, forwarded as received to other programs, packet or not.
 
 A connected socket for each target, never waited for: what the kernel or the target refuses is counted there and changes
 nothing for the others. A refusal (ICMP) is told by the next call, so `failed` knows of it one datagram late.

@@ -39,23 +39,16 @@ class Segment:
         self.first = first
         self.fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | flags, 0o600)
         self.size = os.fstat(self.fd).st_size
-        self.is_broken = False
-        """Nothing is written into it any more: what stands at its end is not known."""
+        self._is_named = True
+        self.is_sealed = False
+        """Nothing is written into it any more: its end is not known, or is a run without the state behind it."""
 
     @classmethod
     def begin(cls, folder: Path, number: int, first: int) -> "Segment":
-        """A new file, whose name is on disk when this returns. Raises OSError, also where the file is there already."""
+        """A new file, whose name is on disk after its first `sync`. Raises OSError, also where it is there already."""
         folder.mkdir(parents=True, exist_ok=True)  # somebody may have tidied up
         segment = cls(folder / f"{number:016x}{cls.EXTENSION}", first, os.O_CREAT | os.O_EXCL)
-        try:
-            fd = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)
-        except OSError:
-            segment.delete()
-            raise
+        segment._is_named = False
         return segment
 
     @classmethod
@@ -64,7 +57,18 @@ class Segment:
         return [cls(path) for path in sorted(folder.glob(f"{'[0-9a-f]' * 16}{cls.EXTENSION}"))]
 
     def sync(self) -> None:
+        """What is written is on disk after this; in a thread, for it may take long. Raises OSError."""
         _to_disk(self.fd)
+        if not os.fstat(self.fd).st_nlink:  # somebody tidied up: what comes next goes into a file that can be found
+            log.error("spool file deleted by others", file=self.path.name)
+            self.is_sealed = True
+        elif not self._is_named:
+            folder = os.open(self.path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+            self._is_named = True
 
     def cut(self, size: int) -> None:
         """Takes back what stands behind `size`; where that fails, the file is not written any more."""
@@ -72,7 +76,7 @@ class Segment:
             os.ftruncate(self.fd, size)
         except OSError as error:
             log.error("spool file given up", file=self.path.name, error=str(error))
-            self.is_broken = True
+            self.is_sealed = True
         self.size = size
 
     def delete(self) -> None:
@@ -114,6 +118,8 @@ class Findings:
         self.stated = 0
         """Sequence number up to which the last state accounts for blocks."""
         self.end = Position()
+        self.run_is_open = False
+        """Whether the last run has no state behind it."""
 
     def read(self, segment: Segment) -> int:
         """Takes in one segment; returns where its last whole record ends."""
@@ -121,26 +127,32 @@ class Findings:
         if not segment.size:
             return 0
         since = segment.path.stat().st_mtime
-        end, run_is_open = 0, False
+        end, self.run_is_open = 0, False
         with mmap(segment.fd, segment.size, access=ACCESS_READ) as data:
             for found in record.scan(data):
                 begin = Position(found.sequence, found.before)
                 if not end:
                     segment.first = found.sequence
+                self._take_back(begin)
                 if found.kind == STATE:
                     self._take_state(found, data)
-                    run_is_open = False
-                    self.end = max(self.end, begin)
+                    self.run_is_open = False
+                    self.end = begin
                 elif found.kind == BLOCK:
                     after = Position(found.sequence + 1, found.after)
                     start = found.start - record.HEADER_BYTES
-                    if run_is_open and self.runs[-1].after == begin and self.runs[-1].end == start:
+                    if self.run_is_open and self.runs[-1].after == begin and self.runs[-1].end == start:
                         self.runs[-1] = self.runs[-1]._replace(end=found.end, after=after)
                     else:
                         self.runs.append(Run(segment, start, found.end, begin, after, since))
-                    run_is_open, self.end = True, max(self.end, after)
+                    self.run_is_open, self.end = True, after
                 end = found.end
         return end
+
+    def _take_back(self, begin: Position) -> None:
+        """Numbers that come again: an append that failed could not be cut off, and was counted as dropped then."""
+        while begin.sequence < self.end.sequence and self.runs and self.runs[-1].begin.sequence >= begin.sequence:
+            self.runs.pop()
 
     def _take_state(self, found: Record, data: mmap) -> None:
         payload = found.payload(data)

@@ -10,7 +10,7 @@ Invariants.
    logged, and its blocks are given out all the same: their taker is then safer than this disk.
 2. A block is held from `append` until `forget`; until then `batch` gives the same blocks again, under the same ids.
 3. Blocks come out in the order they went in. Their sequence numbers have no gaps, over restarts neither.
-4. A segment is deleted when all its blocks are forgotten and a state that says so is written behind it.
+4. A segment is deleted when all its blocks are forgotten and a state that says so is on disk behind it.
 5. The folder never grows beyond `limit_bytes`: the oldest segment goes first, its datagrams counted (`spool_full`).
    A disk without room is a limit as well; what it refuses even then is counted too (`spool_failed`).
 6. What is damaged is never given out. Its datagrams are counted exactly, and once, when the blocks around it are
@@ -85,6 +85,9 @@ class Spool:
         folder.mkdir(parents=True, exist_ok=True)  # a folder that cannot be had is told now
         self.recovered = self._recover()
         self._synced = self._end.sequence
+        self._written = self._settled = (0, 0)
+        """From which sequence number the last state says blocks are held, and in which segment it stands; the second
+        of the last state that is on disk."""
         self._unsynced: list[Segment] = []
 
     def append(self, blocks: Iterable[Block], note: Callable[[], object]) -> None:
@@ -92,6 +95,7 @@ class Spool:
 
         Never raises: blocks that the disk does not take are dropped and counted.
         """
+        self._reclaim()
         end = self._end
         parts: list[bytes] = []
         for block in blocks:
@@ -111,18 +115,18 @@ class Spool:
             start = segment.size - sum(map(len, parts))
             self._hold(Run(segment, start, start + size, self._end, end, time.time()))
         self._end, self._stated = end, said
-        self._reclaim(held.sequence)
+        self._written = held.sequence, segment.number
 
     def sync(self) -> None:
         """Sees everything appended so far through to the disk. May take long; meant for a thread."""
-        written = self._end.sequence
+        end, written = self._end.sequence, self._written
         segments, self._unsynced = self._unsynced, []
         for segment in segments:
             try:
                 segment.sync()
             except OSError as error:
                 log.error("spool not synced", file=segment.path.name, error=str(error))
-        self._synced = written
+        self._synced, self._settled = end, written
 
     def batch(self, limit_bytes: int) -> list[Spooled]:
         """The oldest blocks: whole runs up to `limit_bytes`, at least one if there is any; out until forgotten."""
@@ -201,13 +205,13 @@ class Spool:
         while self._size() + size > self.limit_bytes and self._drop_oldest():
             pass
         last = self._segments[-1] if self._segments else None
-        if last is None or last.size >= self._segment_bytes or last.is_broken:
+        if last is None or last.size >= self._segment_bytes or last.is_sealed:
             try:
                 number = last.number + 1 if last else 0
                 self._segments.append(Segment.begin(self._folder, number, self._end.sequence))
             except OSError as error:
                 log.error("spool cannot grow", error=str(error))
-                if last is None or last.is_broken or self._size() + size > self.limit_bytes:
+                if last is None or last.is_sealed or self._size() + size > self.limit_bytes:
                     return None
         return self._segments[-1]
 
@@ -233,7 +237,7 @@ class Spool:
                 view = view[os.write(segment.fd, view) :]
             except OSError as error:
                 segment.cut(size)
-                if error.errno in NO_ROOM and not segment.is_broken and self._make_room(segment):
+                if error.errno in NO_ROOM and not segment.is_sealed and self._make_room(segment):
                     size, view = segment.size, memoryview(data)
                     continue
                 log.error("spool cannot write", file=segment.path.name, error=str(error))
@@ -251,12 +255,13 @@ class Spool:
             return False
         segment.cut(0)
         segment.first = self._end.sequence
-        return not segment.is_broken
+        return not segment.is_sealed
 
-    def _reclaim(self, held_from: int) -> None:
+    def _reclaim(self) -> None:
         """Deletes segments whose blocks are all forgotten, or that hold nothing but states."""
+        held_from, stated_in = self._settled
         for segment, following in pairwise(list(self._segments)):
-            if following.first <= max(held_from, segment.first):
+            if segment.number < stated_in and following.first <= max(held_from, segment.first):
                 self._segments.remove(segment)
                 self._forget_segment(segment)
 
@@ -274,6 +279,8 @@ class Spool:
             torn = self._segments[-1]
             log.warning("spool ended in a torn record", file=torn.path.name, bytes=torn.size - end)
             torn.cut(end)
+        if found.run_is_open:  # what is appended next must not look like one run with it
+            self._segments[-1].is_sealed = True
         self.id = found.id or self.id
         self._end = found.end
         at = found.held

@@ -157,6 +157,12 @@ def test_blocks_that_no_note_counts_are_counted():
     assert (again.received, again.dropped["crash"], again.accounted(WAITING + Sums(6, 2))) == (20, 0, 20)
 
 
+def test_rejected_datagrams_whose_block_is_damaged_are_of_unknown_reason():
+    again = Ledger.recover(counted().note(), [], WAITING + Sums(0, 2), received=14)
+    assert again.rejected == {"too_short": 3, "unknown": 2}
+    assert again.accounted(WAITING + Sums(0, 2)) == 14
+
+
 def test_a_count_that_the_machine_lost_is_made_good():
     assert Ledger.recover(counted().note(), [], WAITING, received=0).received == 12
 

@@ -40,7 +40,15 @@ def sender():
 
 
 def receiver(taken: list, buffer_bytes: int = 65_536) -> Receiver:
-    return Receiver("127.0.0.1", 0, buffer_bytes, lambda *datagram: taken.append(datagram))
+    return Receiver("127.0.0.1", 0, buffer_bytes, into(taken))
+
+
+def into(taken: list, is_allowed: bool = True) -> receive.OnDatagram:
+    def take(*datagram: object) -> bool:
+        taken.append(datagram)
+        return is_allowed
+
+    return take
 
 
 async def test_datagrams_are_taken_as_sent_and_stamped(sender):
@@ -129,7 +137,7 @@ async def test_a_flood_fills_its_own_buffer_and_no_rig_loses_a_datagram(sources)
     assert len(taken) + listening.kernel_drops() == 2 * sent + 20_100
     assert listening.kernel_drops() > 0
     with pytest.raises(PortTaken):
-        Receiver("127.0.0.1", listening.address[1], 1, lambda *_: None)
+        Receiver("127.0.0.1", listening.address[1], 1, into([]))
     rig.sendto(b"last", listening.address)
     listening.close()
     assert taken[-1][0] == b"last"
@@ -205,6 +213,31 @@ async def test_no_address_takes_all_sockets_by_sending_from_many_ports():
     listening.close()
 
 
+async def test_a_source_that_may_not_send_gets_no_socket_of_its_own(sources):
+    rig, _ = sources
+    listening = Receiver("127.0.0.1", 0, 65_536, into([], is_allowed=False))
+    listening.start()
+    for _ in range(2 * receive.OWN_AFTER):
+        rig.sendto(b"x", listening.address)
+        await asyncio.sleep(0.0005)
+    assert not listening._own
+    listening.close()
+
+
+async def test_many_sources_do_not_cost_a_rig_its_count(sources, monkeypatch):
+    monkeypatch.setattr(receive, "COUNTED_SOURCES", 8)
+    rig, _ = sources
+    listening = receiver([])
+    listening.start()
+    for _ in range(receive.OWN_AFTER):
+        rig.sendto(b"x", listening.address)
+        with socket.socket(type=socket.SOCK_DGRAM) as other:  # a port that nobody had before
+            other.sendto(b"x", listening.address)
+        await asyncio.sleep(0.0005)
+    assert rig.getsockname() in listening._own
+    listening.close()
+
+
 async def test_a_silent_source_gives_its_socket_back(sources, monkeypatch):
     monkeypatch.setattr(receive, "SILENT_S", 0.05)
     rig, _ = sources
@@ -226,8 +259,8 @@ async def test_a_silent_source_gives_its_socket_back(sources, monkeypatch):
 
 async def test_several_processes_share_a_port_and_a_source_stays_with_one():
     taken: list[list] = [[], []]
-    first = Receiver("127.0.0.1", 0, 65_536, lambda *d: taken[0].append(d), reuse_port=True)
-    second = Receiver("127.0.0.1", first.address[1], 65_536, lambda *d: taken[1].append(d), reuse_port=True)
+    first = Receiver("127.0.0.1", 0, 65_536, into(taken[0]), reuse_port=True)
+    second = Receiver("127.0.0.1", first.address[1], 65_536, into(taken[1]), reuse_port=True)
     senders = [socket.socket(type=socket.SOCK_DGRAM) for _ in range(32)]
     for number, out in enumerate(senders):
         for _ in range(3):
@@ -245,7 +278,7 @@ def test_a_taken_port_says_what_to_do():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(("127.0.0.1", 0))
         with pytest.raises(PortTaken, match="cannot be had") as caught:
-            Receiver("127.0.0.1", other.getsockname()[1], 1, lambda *_: None)
+            Receiver("127.0.0.1", other.getsockname()[1], 1, into([]))
     assert "PITLANE_UDP_PORT" in caught.value.hint
 
 

@@ -139,6 +139,7 @@ def test_segments_go_when_their_blocks_are_forgotten(tmp_path):
     assert len(list(tmp_path.glob("*.spool"))) == 6
     assert drained(spool) == [block(n, 10_000) for n in range(40)]
     put(spool, block(40))
+    put(spool)
     assert len(list(tmp_path.glob("*.spool"))) == 1
     assert not drops
 
@@ -255,6 +256,8 @@ def test_a_file_full_of_states_gives_way_to_another(tmp_path):
     put(spool, block(0))
     for number in range(3000):  # nothing but counts moves: datagrams of menus, or of sources that are shut out
         spool.append([], lambda number=number: {"received": number, "of": "x" * 50})
+        if number % 100 == 0:
+            spool.sync()
     assert len(list(tmp_path.glob("*.spool"))) in (1, 2)
     put(spool, block(1), note="last")
     again, drops = opened(tmp_path)
@@ -278,6 +281,51 @@ def test_a_file_that_cannot_even_be_cut_is_given_up(tmp_path, monkeypatch):
     assert drops == {"spool_failed": 3}
     assert drained(spool) == [block(0), block(2)]
     assert drained(opened(tmp_path)[0]) == [block(0), block(2)]
+
+
+def test_an_append_that_failed_and_stayed_is_not_given_out_beside_the_next(tmp_path, monkeypatch):
+    def fails(*_):
+        raise OSError(errno.EIO, "gone")
+
+    def writes_and_fails(fd, data, real=os.write):
+        real(fd, bytes(data)[:-1])
+        raise OSError(errno.EIO, "gone")
+
+    spool, drops = opened(tmp_path)
+    put(spool, block(0))
+    monkeypatch.setattr(os, "ftruncate", fails)
+    monkeypatch.setattr(os, "write", writes_and_fails)
+    put(spool, block(1, datagrams=3), block(2, datagrams=5))
+    monkeypatch.undo()
+    put(spool, block(3))
+    again, _ = opened(tmp_path)
+    assert again.waiting == Sums(2)
+    assert drained(again) == [block(0), block(3)]
+    assert drops == {"spool_failed": 8}
+
+
+def test_blocks_behind_a_cut_state_are_another_run(tmp_path):
+    spool, _ = opened(tmp_path)
+    put(spool, block(0))
+    path = only_file(tmp_path)
+    os.truncate(path, path.stat().st_size - 1)  # the state: its block is whole
+    spool, _ = opened(tmp_path)
+    assert drained(spool) == [block(0)]
+    put(spool, block(1))
+    again, _ = opened(tmp_path)
+    assert again.waiting == Sums(1)
+    assert drained(again) == [block(1)]
+
+
+def test_what_follows_a_deletion_by_others_is_there_after_a_kill(tmp_path):
+    spool, _ = opened(tmp_path / "spool")
+    put(spool, block(0))
+    shutil.rmtree(tmp_path / "spool")
+    put(spool, block(1))
+    put(spool, block(2), note="noted")
+    again, _ = opened(tmp_path / "spool")
+    assert again.recovered.note == "noted"
+    assert drained(again)[-1] == block(2)
 
 
 def test_a_file_that_cannot_be_deleted_stops_nothing(tmp_path, monkeypatch):
