@@ -64,6 +64,16 @@ class NifiSettings(KafkaSettings):
     nifi_password: SecretStr = SecretStr("")
     nifi_certificate: Path | None = None
     """PEM file of the certificates to trust instead of the system's: NiFi's own, where it signs itself."""
+    nifi_client_certificate: Path | None = None
+    """PEM file of a client certificate, for a NiFi that asks for one."""
+    nifi_client_key: Path | None = None
+    """PEM file of its private key, unless the certificate's file holds it too."""
+    nifi_token: SecretStr = SecretStr("")
+    """Bearer token, instead of user and password."""
+    nifi_profile: str = ""
+    """Profile of nipyapi (~/.nipyapi/profiles.yml) that says where NiFi is and how to log in, instead of all above."""
+    nifi_flows: Path = REPOSITORY / "nifi" / "flow"
+    """Folder of the flow's versions as NiFi sees it; empty for the repository's. Commits write there."""
     nifi_listen_port: int = 20782
     nifi_listen_path: str = "blocks"
 
