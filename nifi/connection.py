@@ -72,6 +72,15 @@ def to(settings: NifiSettings) -> Iterator[Nifi]:
         raise
 
 
+@contextmanager
+def asked(what: str) -> Iterator[None]:
+    """For what NiFi does in the background: its failure, or no end of it in time, becomes `Refused`."""
+    try:
+        yield
+    except ValueError as error:  # nipyapi's for both
+        raise Refused(f"NiFi did not {what}: {error}") from error
+
+
 def _connect(settings: NifiSettings) -> Nifi:
     config = nipyapi.config.nifi_config
     _forget(config)
