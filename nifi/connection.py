@@ -173,5 +173,10 @@ def _refused(error: ApiException) -> Refused:
     return Refused(f"NiFi says: {body.strip() or error.reason} (HTTP {error.status})")
 
 
-def _why(error: Exception) -> str:
-    return str(error.reason if isinstance(error, MaxRetryError) else error)
+def _why(error: BaseException) -> str:
+    """The first cause, which is the system's or TLS's own word for it."""
+    if isinstance(error, MaxRetryError) and error.reason:
+        error = error.reason
+    while error.__cause__:
+        error = error.__cause__
+    return str(getattr(error, "strerror", None) or error)

@@ -106,7 +106,9 @@ def _own(old: Json, new: Json, kind: str, group: str, ignored: frozenset[str]) -
         if key in ("source", "destination"):
             same = before is not None and after is not None and before["id"] == after["id"]
         elif key == "scheduledState":
-            same = kind == "controller service" or before == after or {before or "ENABLED", after or "ENABLED"} <= _RUNNING
+            same = (
+                kind == "controller service" or before == after or {before or "ENABLED", after or "ENABLED"} <= _RUNNING
+            )
         else:
             same = before == after or (not before and not after and not _is_number(before) and not _is_number(after))
         if not same:

@@ -8,18 +8,16 @@ from pitlane.settings import NifiSettings
 
 
 def export(settings: NifiSettings, file: Path, name: str = group.NAME) -> dict[str, Any]:
-    """Brings `file` to what NiFi has, in stable form.
+    """Brings `file` to what NiFi has, in the form of a version: unchanged, it is one.
 
-    Parameters keep the values that they have in the repository's newest version, which are nobody's own; those that
-    are not there have none. Returns {"group": id, "file": path, "changed": bool}. Raises `NotDeployed`, `NoVersion`.
+    Parameters have the values of the repository's newest version, which are nobody's own. Returns {"group": id, "file":
+    path, "changed": bool}. Raises `NotDeployed`, `NoVersion`.
     """
     with connection.to(settings):
         found = group.get(name)
         flow = group.read(found)
     where = repository.folder(settings)
-    known = definition.parameters(repository.read(repository.newest(where), where))
-    nobodys = dict.fromkeys(definition.parameters(flow), "") | known
-    after = definition.text(definition.with_parameters(flow, nobodys))
+    after = definition.text(definition.as_of(flow, repository.read(repository.newest(where), where)))
     before = file.read_text(encoding="utf-8") if file.exists() else ""
     if after != before:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -18,9 +18,7 @@ def ensure(settings: NifiSettings) -> str:
     properties = {FOLDER_PROPERTY: str(settings.nifi_flows)}
     found = _find()
     if found is None:
-        found = versioning.create_registry_client(
-            NAME, description=DESCRIPTION, reg_type=TYPE, properties=properties
-        )
+        found = versioning.create_registry_client(NAME, description=DESCRIPTION, reg_type=TYPE, properties=properties)
     elif found.component.properties != properties:
         found = versioning.update_registry_client(found, properties)
     client_id: str = found.id

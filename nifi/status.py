@@ -3,10 +3,11 @@
 from typing import Any
 
 from nipyapi.nifi import FlowApi
+from nipyapi.nifi.rest import ApiException
 
 from nifi import connection, group, registry
 from nifi.connection import Entity
-from nifi.errors import NotVersioned, Refused
+from nifi.errors import NotVersioned
 from pitlane.settings import NifiSettings
 
 
@@ -79,7 +80,7 @@ def _version(found: Entity) -> dict[str, Any] | None:
         return None
     try:
         newest = max(registry.versions(version.registry), default=None)
-    except Refused:  # what is wrong with the folder is in NiFi's words below
+    except ApiException:  # what is wrong with the folder stands in NiFi's words
         newest = None
     return {"number": version.number, "newest": newest, "state": version.state, "told": version.told}
 

@@ -36,7 +36,9 @@ def verify_group(found: Entity) -> dict[str, Any]:
     for each, kind, ask in told:
         with connection.asked(f"verify {each.component.name}"):
             results = ask(each)
-        problems = [f"{step.verification_step_name}: {step.explanation}" for step in results if step.outcome == "FAILED"]
+        problems = [
+            f"{step.verification_step_name}: {step.explanation}" for step in results if step.outcome == "FAILED"
+        ]
         if problems:
             failed.append({"component": each.component.name, "kind": kind, "problems": problems})
     return {"verified": len(told), "running": len(services) + len(processors) - len(told), "failed": failed}

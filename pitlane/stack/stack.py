@@ -81,8 +81,9 @@ class Stack:
         raise StackError(f"there is no part named {name}", f"the parts are {names}")
 
     def settings(self, kind: type[Chosen]) -> Chosen:
-        """The settings of one program of this stack, for use in this process."""
-        return kind(_env_file=self.env_file)  # type: ignore[call-arg]
+        """The settings of one program of this stack, for use in this process. No profile leads to another NiFi."""
+        own = {"nifi_profile": ""} if issubclass(kind, NifiSettings) else {}
+        return kind(_env_file=self.env_file, **own)  # type: ignore[call-arg]
 
     def write_environment(self) -> None:
         environment.write(self.env_file, self.values)
@@ -112,8 +113,10 @@ class Stack:
         def deploy_flow(_: steps.Say) -> str:
             from nifi.deploy import deploy
 
-            done = deploy(self.settings(NifiSettings))
-            return f"{done['flow']}, {done['processors']} processors"
+            # What a person changed on the canvas and did not commit yet stays.
+            done = deploy(self.settings(NifiSettings), keep_changes=True)
+            kept = " with changes that are in no version: pitlane flow diff" if done["flow"] == "kept" else ""
+            return f"version {done['version']}{kept}, {done['processors']} processors"
 
         def dashboards(_: steps.Say) -> str:
             return self.superset.import_assets()

@@ -69,7 +69,9 @@ def test_what_came_and_went_is_told_once(changed):
     route = member(changed, "processors", "Route by packet ID")
     contents["processors"] = [each for each in contents["processors"] if each["name"] != "Publish dead letters"]
     contents["labels"] = contents["labels"][1:]
-    contents["processGroups"] = [{"identifier": "inner", "name": "Damage", "processors": [{**route, "identifier": "x"}]}]
+    contents["processGroups"] = [
+        {"identifier": "inner", "name": "Damage", "processors": [{**route, "identifier": "x"}]}
+    ]
     contents["connections"].append({
         "identifier": "new", "name": "", "selectedRelationships": ["car_damage"],
         "source": {"id": route["identifier"], "name": route["name"], "type": "PROCESSOR"},

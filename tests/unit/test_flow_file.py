@@ -111,8 +111,9 @@ def test_the_stable_form_ignores_order_and_what_only_one_nifi_knows() -> None:
         exported = disturbed(FLOW, random.Random(seed))
         group = exported["flowContents"]["identifier"]
         exported = json.loads(json.dumps(exported).replace(group, f"another-id-{seed}"))
-        exported["flowContents"]["position"] = {"x": 400.0, "y": -20.0}
-        assert definition.text(exported) == build.FLOW_FILE.read_text(encoding="utf-8")
+        exported["flowContents"] |= {"position": {"x": 400.0, "y": -20.0}, "name": "another name"}
+        exported = definition.with_parameters(exported, {"topic.prefix": "race"})
+        assert definition.text(definition.as_of(exported, FLOW)) == build.FLOW_FILE.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
