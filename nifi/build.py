@@ -1,4 +1,4 @@
-"""The flow `f1-ingest`, described once and written to nifi/flow/f1-ingest.json: `python -m nifi.build`.
+"""The flow `f1-ingest`, described once and written to nifi/flow/pitlane/f1-ingest/1.json: `python -m nifi.build`.
 
     receive ──▶ route by packet ID ══ one connection for each packet ══▶ publish ──▶ Kafka
                         └─ unmatched ─────▶ publish dead letters ◀── rejected ─┘
@@ -36,7 +36,7 @@ from pitlane.settings import NifiSettings
 
 GROUP = "f1-ingest"
 PARAMETER_CONTEXT = "f1-ingest"
-FLOW_FILE = Path(__file__).resolve().parent / "flow" / f"{GROUP}.json"
+FLOW_FILE = Path(__file__).resolve().parent / "flow" / "pitlane" / GROUP / "1.json"
 
 STANDARD = Bundle("org.apache.nifi", "nifi-standard-nar", "2.3.0")
 PITLANE = Bundle("io.pitlane", "pitlane-nifi-nar", "0.1.0")
