@@ -3,6 +3,7 @@ package io.pitlane.nifi;
 import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.core.JsonGenerator;
+import com.fasterxml.jackson.core.JsonLocation;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.util.DefaultIndenter;
 import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
@@ -64,11 +65,18 @@ final class FlowJson {
         }
     }
 
-    /** Raises IOException, with line and column where it can, for text that is no flow. */
+    /** Raises IOException that says what is wrong, and where, with text that is no flow. */
     static RegisteredFlowSnapshot read(final byte[] text) throws IOException {
-        final RegisteredFlowSnapshot snapshot = MAPPER.readValue(text, RegisteredFlowSnapshot.class);
-        if (snapshot == null || snapshot.getFlowContents() == null) {
-            throw new IOException("it has no flowContents");
+        final RegisteredFlowSnapshot snapshot;
+        try {
+            snapshot = MAPPER.readValue(text, RegisteredFlowSnapshot.class);
+        } catch (final JsonProcessingException e) {
+            final JsonLocation location = e.getLocation();
+            final String where = location == null ? "" : "line %d, column %d: ".formatted(location.getLineNr(), location.getColumnNr());
+            throw new IOException(where + e.getOriginalMessage(), e);
+        }
+        if (snapshot == null || snapshot.getFlowContents() == null || snapshot.getFlowContents().getIdentifier() == null) {
+            throw new IOException("it has no flowContents with an identifier");
         }
         return snapshot;
     }

@@ -34,6 +34,7 @@ final class FlowStore {
     /** One folder's name and nothing that leads elsewhere; what begins with a dot is hidden. */
     private static final Pattern NAME = Pattern.compile("[\\p{L}\\p{N}_][\\p{L}\\p{N}_. -]{0,99}");
     private static final Pattern VERSION = Pattern.compile("([1-9][0-9]{0,8})\\.json");
+    private static final String NO_LINKS = " (links that lead elsewhere do not count)";
 
     private final Path directory;
 
@@ -58,15 +59,19 @@ final class FlowStore {
         return Files.isWritable(bucket(bucket));
     }
 
-    /** The newest version, 0 when there is none yet. */
-    int newest(final String bucket, final String flow) throws FlowRegistryException {
-        final List<Integer> versions;
+    /** The numbers of the files that are there, in order. */
+    List<Integer> versions(final String bucket, final String flow) throws FlowRegistryException {
         try (Stream<Path> files = Files.list(flow(bucket, flow))) {
-            versions = files.map(file -> VERSION.matcher(file.getFileName().toString()))
+            return files.map(file -> VERSION.matcher(file.getFileName().toString()))
                     .filter(Matcher::matches).map(name -> Integer.valueOf(name.group(1))).sorted().toList();
         } catch (final IOException e) {
             throw failed("cannot list " + bucket + "/" + flow, e);
         }
+    }
+
+    /** The newest version, 0 when there is none yet; raises FlowRegistryException when one before it is missing. */
+    int newest(final String bucket, final String flow) throws FlowRegistryException {
+        final List<Integer> versions = versions(bucket, flow);
         for (int index = 0; index < versions.size(); index++) {
             if (versions.get(index) != index + 1) {
                 throw new FlowRegistryException("%s/%s has %d.json and no %d.json: versions count from 1 without a gap; git brings a lost file back"
@@ -79,7 +84,10 @@ final class FlowStore {
     byte[] read(final String bucket, final String flow, final int version) throws FlowRegistryException {
         final Path file = flow(bucket, flow).resolve(version + ".json");
         try {
-            return Files.readAllBytes(inside(file));
+            if (!isInside(file)) {
+                throw new FlowRegistryException(file + " leads out of " + directory);
+            }
+            return Files.readAllBytes(file);
         } catch (final NoSuchFileException e) {
             throw new NoSuchFlowVersionException("%s/%s has no version %d".formatted(bucket, flow, version), e);
         } catch (final IOException e) {
@@ -111,7 +119,7 @@ final class FlowStore {
         try {
             Files.createDirectory(bucket(bucket).resolve(name(flow)));
         } catch (final FileAlreadyExistsException e) {
-            if (newest(bucket, flow) > 0) {
+            if (!versions(bucket, flow).isEmpty()) {
                 throw new FlowAlreadyExistsException(bucket + "/" + flow + " exists already: import it, or choose another name", e);
             }
         } catch (final IOException e) {
@@ -122,7 +130,7 @@ final class FlowStore {
     /** Takes back what `create` made; raises FlowRegistryException when the flow has versions. */
     void removeEmpty(final String bucket, final String flow) throws FlowRegistryException {
         final Path folder = flow(bucket, flow);
-        if (newest(bucket, flow) > 0) {
+        if (!versions(bucket, flow).isEmpty()) {
             throw new FlowRegistryException(bucket + "/" + flow + " has versions, and NiFi deletes none: git does, with the folder " + folder);
         }
         try {
@@ -164,30 +172,18 @@ final class FlowStore {
 
     private Path bucket(final String bucket) throws FlowRegistryException {
         final Path folder = directory.resolve(name(bucket));
-        try {
-            if (Files.isDirectory(inside(folder))) {
-                return folder;
-            }
-        } catch (final NoSuchFileException ignored) {
-            // said below
-        } catch (final IOException e) {
-            throw failed("cannot open the bucket " + bucket, e);
+        if (!isFolder(folder)) {
+            throw new NoSuchBucketException("no bucket " + bucket + ": there is no folder " + folder + NO_LINKS);
         }
-        throw new NoSuchBucketException("no bucket " + bucket + ": there is no folder " + folder);
+        return folder;
     }
 
     private Path flow(final String bucket, final String flow) throws FlowRegistryException {
         final Path folder = bucket(bucket).resolve(name(flow));
-        try {
-            if (Files.isDirectory(inside(folder))) {
-                return folder;
-            }
-        } catch (final NoSuchFileException ignored) {
-            // said below
-        } catch (final IOException e) {
-            throw failed("cannot open the flow " + bucket + "/" + flow, e);
+        if (!isFolder(folder)) {
+            throw new NoSuchFlowException("no flow " + flow + " in the bucket " + bucket + ": there is no folder " + folder + NO_LINKS);
         }
-        throw new NoSuchFlowException("no flow " + flow + " in the bucket " + bucket + ": there is no folder " + folder);
+        return folder;
     }
 
     private static String name(final String name) throws FlowRegistryException {
@@ -197,17 +193,22 @@ final class FlowStore {
         return name;
     }
 
-    /** The path itself; raises FlowRegistryException when symbolic links lead it out of the directory. */
-    private Path inside(final Path path) throws IOException, FlowRegistryException {
-        if (!path.toRealPath().startsWith(directory)) {
-            throw new FlowRegistryException(path + " leads out of " + directory);
+    private boolean isFolder(final Path path) {
+        try {
+            return Files.isDirectory(path) && isInside(path);
+        } catch (final IOException e) {
+            return false; // gone meanwhile
         }
-        return path;
+    }
+
+    /** Whether symbolic links, if there are any, do not lead out of the directory. */
+    private boolean isInside(final Path path) throws IOException {
+        return path.toRealPath().startsWith(directory);
     }
 
     private List<String> folders(final Path folder) throws FlowRegistryException {
         try (Stream<Path> members = Files.list(folder)) {
-            return members.filter(Files::isDirectory).map(member -> member.getFileName().toString())
+            return members.filter(this::isFolder).map(member -> member.getFileName().toString())
                     .filter(name -> NAME.matcher(name).matches()).sorted().toList();
         } catch (final IOException e) {
             throw failed("cannot list " + folder, e);

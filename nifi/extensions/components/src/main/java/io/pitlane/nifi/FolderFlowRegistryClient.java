@@ -215,7 +215,7 @@ public class FolderFlowRegistryClient extends AbstractFlowRegistryClient {
         flow.setBranch(location.getBranch());
         flow.setBucketIdentifier(location.getBucketId());
         flow.setBucketName(location.getBucketId());
-        flow.setVersionCount(store.newest(location.getBucketId(), location.getFlowId()));
+        flow.setVersionCount(store.versions(location.getBucketId(), location.getFlowId()).size());
         flow.setPermissions(permissions(store, location.getBucketId()));
         return flow;
     }

@@ -15,14 +15,16 @@ import java.util.Collection;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
  * The part of a flow that is worth a version: what a person changed, and not where or when NiFi ran it.
  *
- * <p>What each place decides for itself stays as it was in the version before: the values of parameters, which
- * controller services are on, and the outermost group's id, name and place on the canvas around it. NiFi does not call
- * any of these a change of the flow either.
+ * <p>What each place decides for itself stays as it was in the version before: the values of parameters, the number that
+ * NiFi may add to their context's name, which controller services are on, and the outermost group's id, name and place on
+ * the canvas around it. NiFi calls none of these a change of the flow either.
  */
 final class StableFlow {
 
@@ -39,6 +41,7 @@ final class StableFlow {
                 .filter(VersionedParameter::isSensitive).forEach(parameter -> parameter.setValue(null));
         if (before != null) {
             group.setName(before.getFlowContents().getName());
+            keepContextNames(stable, before);
             keepParameterValues(stable, before);
             keepServiceStates(group, before.getFlowContents());
         }
@@ -74,6 +77,25 @@ final class StableFlow {
             return !descriptor.isDynamic() && !used;
         });
         descriptors.values().forEach(descriptor -> descriptor.setResourceDefinition(null));
+    }
+
+    /** Deployed a second time with values of its own, a context gets a number from NiFi: "f1-ingest (1)". */
+    private static void keepContextNames(final RegisteredFlowSnapshot flow, final RegisteredFlowSnapshot before) {
+        final Map<String, VersionedParameterContext> all = flow.getParameterContexts();
+        final Set<String> known = contexts(before).map(VersionedParameterContext::getName).collect(Collectors.toSet());
+        for (final VersionedParameterContext context : contexts(flow).toList()) {
+            final String here = context.getName();
+            final String there = here.replaceFirst(" \\(\\d+\\)$", "");
+            if (!known.contains(here) && known.contains(there) && !all.containsKey(there)) {
+                all.remove(here);
+                all.put(there, context);
+                context.setName(there);
+                contexts(flow).map(VersionedParameterContext::getInheritedParameterContexts).filter(Objects::nonNull)
+                        .forEach(inherited -> inherited.replaceAll(name -> name.equals(here) ? there : name));
+                groups(flow.getFlowContents()).filter(group -> here.equals(group.getParameterContextName()))
+                        .forEach(group -> group.setParameterContextName(there));
+            }
+        }
     }
 
     private static void keepParameterValues(final RegisteredFlowSnapshot flow, final RegisteredFlowSnapshot before) {
