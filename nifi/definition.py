@@ -20,7 +20,7 @@ _NOISE = frozenset({
 _SORTED = {
     "processors": "name", "connections": "identifier", "labels": "identifier", "funnels": "identifier",
     "inputPorts": "name", "outputPorts": "name", "controllerServices": "name", "processGroups": "name",
-    "remoteProcessGroups": "identifier", "parameters": "name",
+    "remoteProcessGroups": "identifier", "parameters": "name", "controllerServiceApis": "type",
     "autoTerminatedRelationships": "", "retriedRelationships": "", "selectedRelationships": "",
 }  # fmt: skip
 

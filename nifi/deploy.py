@@ -1,7 +1,7 @@
 """Deploys the flow into a NiFi, new or not, and waits until blocks can be posted."""
 
 import time
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,6 +10,7 @@ from nipyapi import canvas
 
 from nifi import build, definition, group
 from nifi.errors import InvalidFlow, NotRunning
+from pitlane import tls
 from pitlane.settings import NifiSettings
 
 POLL_S = 0.25
@@ -35,18 +36,39 @@ def deploy(settings: NifiSettings, flow_file: Path = build.FLOW_FILE, timeout_s:
         action = "updated"
     else:
         action = "unchanged"
-    changed = group.set_parameters(flow)
+    changed = group.set_parameters(flow, build.sensitive_values(settings))
+    _enable_services(found.id, timeout_s)
     running = _start(found.id, timeout_s)
-    host = urlsplit(settings.nifi_url).hostname or ""
-    _wait_listening(host, settings.nifi_listen_port, settings.nifi_listen_path, timeout_s)
+    url = _blocks_url(settings)
+    _wait_listening(url, settings, timeout_s)
     return {
         "nifi": version,
         "group": found.id,
         "flow": action,
         "parameters": changed,
         "processors": running,
-        "blocks_url": f"http://{host}:{settings.nifi_listen_port}/{settings.nifi_listen_path}",
+        "blocks_url": url,
     }
+
+
+def _enable_services(group_id: str, timeout_s: float) -> None:
+    """Enables the flow's controller services, without which processors are invalid, and waits until they are."""
+    deadline = time.monotonic() + timeout_s
+    asked = False
+    while True:
+        services = group.services(group_id)
+        waiting = [each for each in services if each.component.state != "ENABLED"]
+        if not waiting:
+            return
+        if not any(each.component.validation_status == "VALIDATING" for each in waiting):
+            _refuse_invalid(waiting)
+            if not asked:
+                canvas.schedule_all_controllers(group_id, True)
+                asked = True
+        if time.monotonic() > deadline:
+            names = ", ".join(f"{each.component.name} is {each.component.state.lower()}" for each in waiting)
+            raise NotRunning(f"the flow's services do not run after {timeout_s:.0f} s: {names}")
+        time.sleep(POLL_S)
 
 
 def _start(group_id: str, timeout_s: float) -> int:
@@ -70,29 +92,42 @@ def _start(group_id: str, timeout_s: float) -> int:
         time.sleep(POLL_S)
 
 
-def _refuse_invalid(processors: list[Any]) -> None:
+def _refuse_invalid(components: list[Any]) -> None:
     problems = [
-        f"{each.component.name}: {problem}" for each in processors for problem in each.component.validation_errors or ()
+        f"{each.component.name}: {problem}" for each in components for problem in each.component.validation_errors or ()
     ]
     if problems:
         raise InvalidFlow("NiFi cannot run the flow: " + "; ".join(problems))
 
 
-def _wait_listening(host: str, port: int, path: str, timeout_s: float) -> None:
+def _blocks_url(settings: NifiSettings) -> str:
+    scheme = "https" if settings.nifi_blocks_certificate else "http"
+    host = urlsplit(settings.nifi_url).hostname
+    return f"{scheme}://{host}:{settings.nifi_listen_port}/{settings.nifi_listen_path}"
+
+
+def _wait_listening(url: str, settings: NifiSettings, timeout_s: float) -> None:
     """A running ListenHTTP opens its port a little later; it answers HEAD without making a FlowFile."""
     deadline = time.monotonic() + timeout_s
+    where = urlsplit(url)
+    context = settings.blocks_context() if where.scheme == "https" else None
     while True:
-        connection = HTTPConnection(host, port, timeout=2)
+        host, port = where.hostname or "", where.port
+        connection = (
+            HTTPSConnection(host, port, timeout=2, context=context)
+            if context
+            else HTTPConnection(host, port, timeout=2)
+        )
         try:
-            connection.request("HEAD", f"/{path}")
+            connection.request("HEAD", where.path)
             status = connection.getresponse().status
             if status == 200:
                 return
             problem = f"answered {status}"
         except (OSError, HTTPException) as error:
-            problem = str(error)
+            problem = tls.told(error) or str(error)
         finally:
             connection.close()
         if time.monotonic() > deadline:
-            raise NotRunning(f"{host}:{port}/{path} does not accept blocks: {problem}")
+            raise NotRunning(f"{url} does not accept blocks: {problem}")
         time.sleep(POLL_S)

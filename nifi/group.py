@@ -4,19 +4,23 @@ nipyapi keeps the address of its NiFi in one global place, so a process talks to
 """
 
 import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import nipyapi
 from nipyapi import canvas, parameters, security, utils, versioning
-from nipyapi.nifi import ProcessGroupsApi
+from nipyapi.nifi import FlowApi, ProcessGroupsApi
 from nipyapi.nifi.rest import ApiException
+from pydantic import SecretStr
 from urllib3.exceptions import HTTPError
 
 from nifi import definition
 from nifi.build import GROUP
 from nifi.definition import Json
 from nifi.errors import LoginRefused, NotDeployed, Unreachable
+from pitlane import tls
 from pitlane.settings import NifiSettings
 
 # nipyapi's entities are generated classes without types.
@@ -24,22 +28,32 @@ Entity = Any
 
 
 def connect(settings: NifiSettings) -> str:
-    """Points nipyapi at the NiFi of `settings` and logs in where a user is named; returns NiFi's version."""
+    """Points nipyapi at the NiFi of `settings` and logs in, by certificate or as a user where one is named.
+
+    Returns NiFi's version. Raises `Unreachable`, `LoginRefused`.
+    """
     url = settings.nifi_url
     config = nipyapi.config.nifi_config
     config.host = url
-    config.ssl_ca_cert = str(settings.nifi_certificate) if settings.nifi_certificate else None
+    config.ssl_ca_cert = _path(settings.nifi_certificate)
+    config.cert_file = _path(settings.nifi_client_certificate)
+    config.key_file = _path(settings.nifi_client_key)
     config.api_client = None  # made for the address before
     security.set_service_auth_token(token=None, service="nifi")
     try:
         if settings.nifi_username:
             _log_in(settings)
-        version: str = nipyapi.nifi.FlowApi().get_about_info().about.version
+        version: str = FlowApi().get_about_info().about.version
     except (HTTPError, OSError, ApiException) as error:
+        why = f": {told}" if (told := tls.told(error)) else ""
         raise Unreachable(
-            f"no NiFi answers at {url}", "pitlane up starts one, PITLANE_NIFI_URL names another"
+            f"no NiFi answers at {url}{why}", "pitlane up starts one, PITLANE_NIFI_URL names another"
         ) from error
     return version
+
+
+def _path(path: Path | None) -> str | None:
+    return str(path) if path else None
 
 
 def _log_in(settings: NifiSettings) -> None:
@@ -69,6 +83,14 @@ def get(name: str = GROUP) -> Entity:
     raise NotDeployed(f"NiFi has no flow {name}", "pitlane flow deploy")
 
 
+def services(group_id: str) -> list[Entity]:
+    """The controller services of the group and what lies in it."""
+    found = FlowApi().get_controller_services_from_group(
+        group_id, include_ancestor_groups=False, include_descendant_groups=True
+    )
+    return list(found.controller_services)
+
+
 def read(group: Entity) -> Json:
     """The group's definition as NiFi has it now, in stable form, parameter values included."""
     return definition.normal(json.loads(versioning.export_process_group_definition(group)))
@@ -96,19 +118,27 @@ def replace(group: Entity, flow: Json, timeout_s: float = 120) -> None:
     )
 
 
-def set_parameters(flow: Json) -> list[str]:
+def set_parameters(flow: Json, sensitive: Mapping[str, SecretStr]) -> list[str]:
     """Gives every parameter context of `flow` the values it has there; returns the names of the parameters it changed.
 
-    NiFi restarts the processors that refer to one. Sensitive parameters have no value in a flow and stay as they are.
+    NiFi restarts the processors that refer to one. Sensitive parameters have no value in a flow: theirs are in
+    `sensitive`, and those that are not stay as they are.
     """
     changed = []
     for name, wanted in flow["parameterContexts"].items():
         context = parameters.get_parameter_context(name, greedy=False)
         have = {entity.parameter.name: entity.parameter.value for entity in context.component.parameters}
         differing = [p for p in wanted["parameters"] if not p["sensitive"] and have.get(p["name"]) != p["value"]]
-        if differing:
+        secret = [p for p in wanted["parameters"] if p["sensitive"] and p["name"] in sensitive]
+        if differing or secret:
             context.component.parameters = [
-                parameters.prepare_parameter(p["name"], p["value"], p["description"]) for p in differing
+                *(parameters.prepare_parameter(p["name"], p["value"], p["description"]) for p in differing),
+                *(
+                    parameters.prepare_parameter(
+                        p["name"], sensitive[p["name"]].get_secret_value(), p["description"], sensitive=True
+                    )
+                    for p in secret
+                ),
             ]
             parameters.update_parameter_context(context)
             changed += [p["name"] for p in differing]

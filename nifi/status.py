@@ -34,7 +34,7 @@ def status(settings: NifiSettings) -> dict[str, Any]:
         "queues": _queues(snapshot),
         "errors": [
             f"{each.component.name}: {problem}"
-            for each in processors
+            for each in (*group.services(found.id), *processors)
             for problem in each.component.validation_errors or ()
         ],
         "bulletins": _bulletins(found.id),

@@ -103,9 +103,11 @@ def certificate(conf, tmp_path_factory) -> Path:
 @pytest.fixture(autouse=True)
 def _nipyapi_as_before() -> Iterator[None]:
     config = nipyapi.config.nifi_config
-    before = config.host, config.ssl_ca_cert
+    names = ("host", "ssl_ca_cert", "cert_file", "key_file")
+    before = {name: getattr(config, name) for name in names}
     yield
-    config.host, config.ssl_ca_cert = before
+    for name, value in before.items():
+        setattr(config, name, value)
     config.api_client = None
     config.api_key.clear()
 
