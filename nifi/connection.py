@@ -30,6 +30,7 @@ from urllib3.exceptions import HTTPError, MaxRetryError
 from yaml import YAMLError
 
 from nifi.errors import BadSettings, LoginRefused, Refused, Unreachable
+from pitlane import tls
 from pitlane.settings import NifiSettings
 
 REQUEST_S = 120
@@ -174,7 +175,9 @@ def _refused(error: ApiException) -> Refused:
 
 
 def _why(error: BaseException) -> str:
-    """The first cause, which is the system's or TLS's own word for it."""
+    """What is wrong with TLS, or the system's word for it."""
+    if trouble := tls.told(error):
+        return trouble
     if isinstance(error, MaxRetryError) and error.reason:
         error = error.reason
     while error.__cause__:

@@ -26,7 +26,7 @@ _SORTED = {
         "processors", "connections", "labels", "funnels", "inputPorts", "outputPorts", "controllerServices",
         "processGroups", "remoteProcessGroups",
     ), "identifier"),
-    "parameters": "name",
+    "parameters": "name", "controllerServiceApis": "type",
     **dict.fromkeys(("autoTerminatedRelationships", "retriedRelationships", "selectedRelationships"), ""),
 }  # fmt: skip
 
@@ -94,22 +94,23 @@ def read(path: Path) -> Json:
 
 
 def parameters(definition: Json) -> dict[str, str]:
-    """Name → value of the parameters that have one; a sensitive one has none in a definition."""
+    """Name → value of all parameters; a sensitive one has no value in a definition."""
     return {
-        parameter["name"]: parameter["value"]
+        parameter["name"]: parameter.get("value", "")
         for context in definition["parameterContexts"].values()
         for parameter in context["parameters"]
-        if parameter.get("value") is not None
     }
 
 
 def with_parameters(definition: Json, values: Mapping[str, str]) -> Json:
-    """A copy whose parameters have these values; one that is not named keeps its own."""
+    """A copy whose parameters have these values; one that is not named keeps its own, a sensitive one has none."""
     contexts = {
         name: {
             **context,
             "parameters": [
-                {**parameter, "value": values[parameter["name"]]} if parameter["name"] in values else parameter
+                {**parameter, "value": values[parameter["name"]]}
+                if parameter["name"] in values and not parameter["sensitive"]
+                else parameter
                 for parameter in context["parameters"]
             ],
         }

@@ -16,12 +16,18 @@ def parameter_values(settings: NifiSettings) -> dict[str, str]:
         "topic.prefix": settings.topic_prefix,
         "listen.port": str(settings.nifi_listen_port),
         "listen.path": settings.nifi_listen_path,
+        "tls.keystore": settings.nifi_keystore,
+        "tls.truststore": settings.nifi_truststore,
+        "tls.sender": settings.nifi_sender,
     }
 
 
 def sensitive_values(settings: NifiSettings) -> dict[str, SecretStr]:
     """The same for what must stand in no file: parameter → value."""
-    return {}
+    return {
+        "tls.keystore.password": settings.nifi_keystore_password,
+        "tls.truststore.password": settings.nifi_truststore_password,
+    }
 
 
 def context(group: Entity) -> Entity | None:

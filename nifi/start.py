@@ -1,7 +1,7 @@
 """Starts the flow and waits until blocks can be posted."""
 
 import time
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 
 from nipyapi import canvas
@@ -11,6 +11,7 @@ from nifi import connection, group
 from nifi.connection import Entity
 from nifi.errors import InvalidFlow, NotRunning
 from nifi.verify import validated, verify_group
+from pitlane import tls
 from pitlane.settings import NifiSettings
 
 WITHIN_S = 60
@@ -35,7 +36,8 @@ def start_group(found: Entity, settings: NifiSettings, host: str) -> dict[str, A
         _refuse_taken(host, settings)
     running = _run(found)
     _wait_listening(host, settings)
-    url = f"http://{host}:{settings.nifi_listen_port}/{settings.nifi_listen_path}"
+    scheme = "https" if settings.nifi_blocks_certificate else "http"
+    url = f"{scheme}://{host}:{settings.nifi_listen_port}/{settings.nifi_listen_path}"
     return {"processors": running, "blocks_url": url}
 
 
@@ -101,12 +103,14 @@ def _wait_listening(host: str, settings: NifiSettings) -> None:
 def _answer(host: str, settings: NifiSettings) -> str:
     """HTTP status of the place where blocks are posted, "" when nothing listens there, or what went wrong."""
     client = HTTPConnection(host, settings.nifi_listen_port, timeout=2)
+    if settings.nifi_blocks_certificate:
+        client = HTTPSConnection(host, settings.nifi_listen_port, timeout=2, context=settings.blocks_context())
     try:
         client.request("HEAD", f"/{settings.nifi_listen_path}")
         return str(client.getresponse().status)
     except ConnectionRefusedError:
         return ""
     except (OSError, HTTPException) as error:
-        return str(error) or type(error).__name__
+        return tls.told(error) or str(error) or type(error).__name__
     finally:
         client.close()
