@@ -49,6 +49,10 @@ def status(json: AsJson = False) -> None:
         )
         for queue in result["queues"]:
             console.print(f"  {queue['name']:<24} {queue['queued']:>8,} blocks  {queue['percent']:>3} % full")
+        if result["parked"]:
+            console.print(
+                f"  [red]{result['parked']:,} blocks were refused even as dead letters; they wait at the funnel"
+            )
         for error in result["errors"]:
             console.print(f"  [red]{error}[/]")
         for bulletin in result["bulletins"]:

@@ -6,6 +6,7 @@ from nipyapi import canvas
 from nipyapi.nifi import FlowApi
 
 from nifi import group
+from nifi.parked import parked_in
 from pitlane.settings import NifiSettings
 
 
@@ -13,6 +14,7 @@ def status(settings: NifiSettings) -> dict[str, Any]:
     """Queues, errors, threads and bulletins of the flow.
 
     Returns {"nifi", "group", "running", "stopped", "invalid", "threads", "queued", "queued_bytes",
+    "parked": blocks that even the dead-letter topic refused,
     "queues": [{"name", "queued", "bytes", "percent"} of those that hold something, fullest first],
     "errors": ["processor: what is wrong with its configuration"],
     "bulletins": [{"time", "level", "source", "message"}, oldest first; NiFi keeps them for five minutes]}; `percent` is
@@ -31,6 +33,7 @@ def status(settings: NifiSettings) -> dict[str, Any]:
         "threads": snapshot.active_thread_count,
         "queued": snapshot.flow_files_queued,
         "queued_bytes": snapshot.bytes_queued,
+        "parked": parked_in(found.id),
         "queues": _queues(snapshot),
         "errors": [
             f"{each.component.name}: {problem}"
