@@ -1,6 +1,6 @@
 """What waits at a dead end of the canvas for a person: blocks that even the dead-letter topic refused."""
 
-from nipyapi.nifi import FlowApi
+from nipyapi import canvas
 from nipyapi.nifi.rest import ApiException
 from urllib3.exceptions import HTTPError
 
@@ -17,7 +17,7 @@ def parked(settings: NifiSettings) -> int:
 
 def parked_in(group_id: str) -> int:
     try:
-        connections = FlowApi().get_flow(group_id).process_group_flow.flow.connections
+        connections = canvas.list_all_connections(group_id)
     except (ApiException, HTTPError) as error:
         raise FlowError(f"NiFi does not tell of its queues: {error}") from error
     leads_on = {each.source_id for each in connections}

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from f1_packets import FORMATS, HEADER_BYTES, PACKETS, Rejected, identify, read_header
 from f1_packets.block import Entry
@@ -62,20 +60,8 @@ def list_letters(
     if json:
         counts = {"open": len(found) - redriven, "redriven": redriven, "parked": parked}
         return _print_json({"dead_letters": [_summary(each) for each in chosen[-limit:]], **counts})
-    table = Table(box=None, header_style="bold")
-    for column in ("where", "time", "reason", "packet", "rig"):
-        table.add_column(column, no_wrap=column != "rig")
-    for column in ("datagrams", "bytes"):
-        table.add_column(column, justify="right")
-    if everything:
-        table.add_column("sent again")
-    for each in chosen[-limit:]:
-        cells = [str(each.where), _shown(each.time), each.reason, each.packet, ", ".join(each.rigs)]
-        cells += [f"{each.datagrams:,}", f"{each.bytes:,}"]
-        cells += [_shown(each.redriven) if each.redriven else ""] if everything else []
-        table.add_row(*(Text(_printable(cell)) for cell in cells))
-    if chosen:
-        console.print(table)
+    for line in _aligned([_cells(each) for each in chosen[-limit:]]):
+        _say(line)
     if len(chosen) > limit:
         console.print(f"{len(chosen) - limit:,} older ones are not shown (--limit)")
     console.print(f"{len(found) - redriven:,} open, {redriven:,} sent again")
@@ -163,6 +149,26 @@ def redrive(
         console.print(f"{sent:,} sent again, {len(outcomes) - sent:,} left as they are")
     if any(outcome.problem and outcome.letter.redriven is None for outcome in outcomes):
         raise typer.Exit(1)
+
+
+def _cells(letter: "DeadLetter") -> tuple[str, ...]:
+    again = f"sent again {_shown(letter.redriven)}" if letter.redriven else ""
+    shown = str(letter.where), _shown(letter.time), letter.reason, letter.packet, ", ".join(letter.rigs)
+    return *shown, f"{letter.datagrams:,}", f"{letter.bytes:,}", again
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
+    """Lines and no table, which cuts a name to fit a narrow terminal."""
+    if not rows:
+        return []
+    rows = [("where", "time", "reason", "packet", "rig", "datagrams", "bytes", ""), *rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    # Numbers to the right.
+    sides = "<<<<<>><"
+    return [
+        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True)).rstrip()
+        for row in rows
+    ]
 
 
 def _parked() -> tuple[int | None, str]:
