@@ -4,7 +4,8 @@
     TOOLS/nifi/unpacked/          the same NARs unpacked, as NiFi itself would on its first start
     TOOLS/nifi-extensions/        our NAR, built from nifi/extensions; a change of its source builds only this again
 
-    HOME/conf/                    from nifi/runtime/conf, with this home's port and its own key for sensitive properties
+    HOME/conf/                    from nifi/runtime/conf, with this home's port and its own key for sensitive properties;
+                                  NiFi adds its flow, and in users.xml and authorizations.xml who may do what over https
     HOME/lib, HOME/work/nar/…     links into TOOLS: a home takes no megabytes but for its data
     HOME/extensions/              our NAR, and whatever NARs a person drops there
     HOME/*_repository, state …    NiFi's data
@@ -19,8 +20,11 @@ import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from pitlane.stack import maven, tools
+from pitlane.stack.ports import LOOPBACK
+from pitlane.tls import Files
 
 HERE = Path(__file__).resolve().parent
 POMS = HERE / "poms"
@@ -33,7 +37,15 @@ EXTENSIONS_NAME = "nifi-extensions"
 # What NiFi calls the folder of a NAR's jars once it is unpacked.
 _PACKED, _UNPACKED = "META-INF/bundled-dependencies", "NAR-INF/bundled-dependencies"
 # A value to fill in, in a file of nifi/runtime/conf.
-_PLACE = re.compile(r"@(http_port|sensitive_key)@")
+_PLACE = re.compile(r"@([a-z_]+)@")
+
+
+class Secure(NamedTuple):
+    """What NiFi needs to serve its API over https to certificates of the stack's CA."""
+
+    files: Files
+    keystore_password: str
+    truststore_password: str
 
 
 def _quiet(_: str) -> None:
@@ -122,10 +134,10 @@ def _working_folder(nar: Path) -> str:
     return "framework" if nar.name.startswith("nifi-framework-nar-") else "extensions"
 
 
-def lay_out(home: Path, tools_folder: Path, http_port: int) -> None:
+def lay_out(home: Path, tools_folder: Path, port: int, secure: Secure | None = None) -> None:
     """Makes or refreshes a home for the NiFi in `tools_folder`, which `install` made. Data and keys in it stay.
 
-    Refreshing takes what changed in nifi/runtime/conf and in our NAR; call it while the home's NiFi is stopped.
+    The API is served on `port` of this machine, to everybody there or, `secure`, to who has a certificate. Refreshing takes what changed in nifi/runtime/conf and in our NAR; call it while the home's NiFi is stopped.
     """
     for folder in ("conf", "extensions", "work/nar/framework", "work/nar/extensions"):
         (home / folder).mkdir(parents=True, exist_ok=True)
@@ -136,11 +148,28 @@ def lay_out(home: Path, tools_folder: Path, http_port: int) -> None:
     for nar in (tools_folder / EXTENSIONS_NAME).glob("*.nar"):
         # A copy, as NiFi watches the files of this folder and deletes what is taken out on the canvas.
         shutil.copyfile(nar, home / "extensions" / nar.name)
-    values = {"http_port": str(http_port), "sensitive_key": _sensitive_key(home)}
+    values = {"sensitive_key": _sensitive_key(home), **_web(port, secure)}
     for template in CONF.iterdir():
         target = home / "conf" / template.name
         target.touch(mode=0o600)
         target.write_text(_PLACE.sub(lambda match: values[match.group(1)], template.read_text()))
+
+
+def _web(port: int, secure: Secure | None) -> dict[str, str]:
+    """The places in nifi.properties that say how the API is served; one that is not used is empty."""
+    plain = {"http_host": "", "http_port": ""} if secure else {"http_host": LOOPBACK, "http_port": str(port)}
+    if secure is None:
+        names = ("https_host", "https_port", "keystore", "keystore_password", "truststore", "truststore_password")
+        return plain | dict.fromkeys((*names, "authorizer"), "")
+    return plain | {
+        "https_host": LOOPBACK,
+        "https_port": str(port),
+        "keystore": str(secure.files.keystore),
+        "keystore_password": secure.keystore_password,
+        "truststore": str(secure.files.truststore),
+        "truststore_password": secure.truststore_password,
+        "authorizer": "managed-authorizer",
+    }
 
 
 def _sensitive_key(home: Path) -> str:
