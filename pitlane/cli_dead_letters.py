@@ -136,7 +136,7 @@ def redrive(
             open_ones = [each for each in letters.letters(since) if each.redriven is None]
             chosen = [each for each in open_ones if reason in ("", each.reason)]
         outcomes = []
-        for outcome in send_again(letters, chosen, gateway.nifi_blocks_url):
+        for outcome in send_again(letters, chosen, gateway.nifi_blocks_url, gateway.blocks_context()):
             outcomes.append(outcome)
             if not json:
                 console.print("[yellow]–[/]" if outcome.problem else "[green]✓[/]", end=" ")

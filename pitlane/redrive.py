@@ -20,10 +20,11 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from f1_packets import PACKET_IDS, Packet, Rejected, identify
-from pitlane import topics
+from pitlane import tls, topics
 from pitlane.dead_letters import DeadLetter, DeadLetterError, DeadLetters, datagrams_of
 from udp_gateway import flowfile
 from udp_gateway.blocks import Block, BlockKey
+from udp_gateway.post import MEANING
 
 TIMEOUT_S = 30
 
@@ -45,9 +46,12 @@ class Redriven(NamedTuple):
 
 
 def redrive(
-    letters: DeadLetters, chosen: Iterable[DeadLetter], url: str, tls: ssl.SSLContext | None = None
+    letters: DeadLetters, chosen: Iterable[DeadLetter], url: str, context: ssl.SSLContext | None = None
 ) -> Iterator[Redriven]:
-    """Posts each to NiFi at `url` and marks it; what was sent before is left alone. Raises DeadLetterError."""
+    """Posts each to NiFi at `url` and marks it; what was sent before is left alone.
+
+    `context` is for an https URL. Raises DeadLetterError.
+    """
     for letter in chosen:
         if letter.redriven is not None:
             yield Redriven(letter, f"was sent again at {letter.redriven:%Y-%m-%d %H:%M:%S}")
@@ -57,7 +61,7 @@ def redrive(
         except StillRejected as error:
             yield Redriven(letter, str(error))
             continue
-        _post(url, flowfile.pack(found), tls)
+        _post(url, flowfile.pack(found), context)
         letters.mark(letter.where)
         yield Redriven(letter, "")
 
@@ -99,13 +103,13 @@ def _identified(letter: DeadLetter, content: bytes) -> Iterator[FlowFile]:
         yield block.attributes(letter.headers.get("block.id", "")) | shard, part
 
 
-def _post(url: str, body: bytes, tls: ssl.SSLContext | None) -> None:
+def _post(url: str, body: bytes, context: ssl.SSLContext | None) -> None:
     """Returns when NiFi has answered 200. Raises NotTaken."""
     where = urlsplit(url)
     host, port = where.hostname or "", where.port
     secure = where.scheme == "https"
     connection = (
-        HTTPSConnection(host, port, timeout=TIMEOUT_S, context=tls)
+        HTTPSConnection(host, port, timeout=TIMEOUT_S, context=context)
         if secure
         else HTTPConnection(host, port, timeout=TIMEOUT_S)
     )
@@ -113,9 +117,11 @@ def _post(url: str, body: bytes, tls: ssl.SSLContext | None) -> None:
         connection.request("POST", where.path, body, {"Content-Type": flowfile.CONTENT_TYPE})
         status = connection.getresponse().status
     except (OSError, HTTPException) as error:
-        raise NotTaken(f"NiFi does not answer at {url}: {error}", "pitlane flow status") from error
+        why = tls.told(error) or error
+        raise NotTaken(f"NiFi does not answer at {url}: {why}", "pitlane flow status") from error
     finally:
         connection.close()
     if status != 200:
-        hint = "its queues are full: try again when they are not" if status == 503 else "pitlane flow status"
-        raise NotTaken(f"NiFi answered {status} at {url}", hint)
+        raise NotTaken(
+            f"NiFi takes no block: HTTP {status}: {MEANING.get(status, 'not told why')}", "pitlane flow status"
+        )
