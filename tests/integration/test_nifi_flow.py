@@ -65,14 +65,16 @@ def block(packet_id: int | str, shard: int = 0, size: int = 4000) -> FlowFile:
 
 
 def post(settings: NifiSettings, blocks: list[FlowFile]) -> int:
-    """The HTTP status that NiFi answers."""
+    """The HTTP status that NiFi answers; over TLS with the gateway's certificate where `settings` have one."""
+    is_secured = settings.nifi_blocks_certificate is not None
     request = urllib.request.Request(
-        f"http://127.0.0.1:{settings.nifi_listen_port}/{settings.nifi_listen_path}",
+        f"http{'s' * is_secured}://127.0.0.1:{settings.nifi_listen_port}/{settings.nifi_listen_path}",
         data=flowfile.pack(blocks),
         headers={"Content-Type": flowfile.CONTENT_TYPE},
     )
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        context = settings.blocks_context() if is_secured else None
+        with urllib.request.urlopen(request, timeout=30, context=context) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
@@ -117,7 +119,8 @@ def test_an_empty_nifi_gets_the_flow_and_a_second_run_changes_nothing(
     copy = tmp_path / "flow.json"
     copy.write_text(build.FLOW_FILE.read_text())
     assert export(settings, copy)["changed"] is False
-    assert definition.parameters(group.read(group.get())) == build.parameter_values(settings)
+    on_canvas = definition.parameters(group.read(group.get()))
+    assert on_canvas == build.parameter_values(settings) | dict.fromkeys(build.sensitive_values(settings), "")
 
     versions = [each.revision.version for each in canvas.list_all_processors(first["group"])]
     again = deploy(settings)
@@ -209,6 +212,23 @@ def test_a_changed_flow_is_updated_in_place_and_changed_back(deployed: NifiSetti
     with pytest.raises(InvalidFlow, match="acks"):
         deploy(deployed, changed)
     assert deploy(deployed)["flow"] == "updated"
+
+
+def test_a_flow_without_tls_is_updated_to_one_that_wants_certificates(deployed: NifiSettings, tmp_path: Path) -> None:
+    flow = json.loads(build.FLOW_FILE.read_text())
+    flow["flowContents"]["controllerServices"] = []
+    receive = next(each for each in flow["flowContents"]["processors"] if each["name"] == "Receive blocks")
+    del receive["properties"]["SSL Context Service"], receive["propertyDescriptors"]["SSL Context Service"]
+    plain_file = tmp_path / "plain.json"
+    plain_file.write_text(json.dumps(flow))
+    plain = deployed.model_copy(update={"nifi_blocks_certificate": None})
+    queued = status(deployed)["queued"]
+
+    assert deploy(plain, plain_file)["flow"] == "updated"
+    assert post(plain, [block(2)]) == 200
+    assert deploy(deployed)["flow"] == "updated"
+    assert post(deployed, [block(2)]) == 200
+    assert status(deployed)["queued"] >= queued
 
 
 def test_a_stopped_flow_starts_again(deployed: NifiSettings) -> None:
