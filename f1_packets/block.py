@@ -12,10 +12,13 @@ packet.name, block.count, block.bytes (length of an entry), shard.
 
 import struct
 import zlib
+from collections.abc import Iterator
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
+from f1_packets.fields import text
 from f1_packets.packets import Packet
 
 RIG_BYTES = 16
@@ -42,6 +45,24 @@ def entry(arrival_ns: int, rig: str, datagram: bytes) -> bytes:
 
 def entry_bytes(datagram_bytes: int) -> int:
     return PREFIX.size + datagram_bytes
+
+
+class Entry(NamedTuple):
+    arrival_ns: int
+    rig: str
+    datagram: bytes
+
+
+def entries(content: bytes, length: int) -> Iterator[Entry]:
+    """The entries of a block of any datagrams, each `length` bytes; ValueError if the content does not divide.
+
+    For what no packet's table reads; `decode` takes a whole block of one packet at once.
+    """
+    if length < PREFIX.size or len(content) % length:
+        raise ValueError(f"{len(content)} bytes do not divide into entries of {length}")
+    for start in range(0, len(content), length):
+        arrival_ns, rig = PREFIX.unpack_from(content, start)
+        yield Entry(arrival_ns, text(rig), content[start + PREFIX.size : start + length])
 
 
 @cache

@@ -144,6 +144,10 @@ def state(console: Console, result: Result) -> None:
     told.add_row(Text("queued", "dim"), held)
     console.print(told)
     queues(console, result["queues"])
+    if result["parked"]:
+        _line(
+            console, "✗", "red", "", f"{result['parked']:,} were refused even as dead letters; they wait for a person"
+        )
     for error in result["errors"]:
         _line(console, "✗", "red", "", error)
     for each in result["bulletins"]:

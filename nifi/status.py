@@ -8,6 +8,7 @@ from nipyapi.nifi.rest import ApiException
 from nifi import connection, group, registry
 from nifi.connection import Entity
 from nifi.errors import NotVersioned
+from nifi.parked import parked_in
 from pitlane.settings import NifiSettings
 
 
@@ -15,7 +16,7 @@ def status(settings: NifiSettings, name: str = group.NAME) -> dict[str, Any]:
     """Version, queues, errors, threads and bulletins of the flow.
 
     Returns {"nifi", "group", "version", "running", "stopped", "invalid", "disabled", "threads", "queued",
-    "queued_bytes", "queues": as `filled`, "errors": ["component: what is wrong with its configuration"],
+    "queued_bytes", "queues": as `filled`, "parked": as `nifi.parked`, "errors": ["component: what is wrong with its configuration"],
     "bulletins": [{"time", "level", "source", "message"}, oldest first; NiFi keeps them for five minutes]}.
 
     `version` is None for a group that is under no version control, else {"number", "newest" in the folder or None where
@@ -35,6 +36,7 @@ def status(settings: NifiSettings, name: str = group.NAME) -> dict[str, Any]:
             "queued": numbers.flow_files_queued,
             "queued_bytes": numbers.bytes_queued,
             "queues": filled(numbers),
+            "parked": parked_in(found),
             "errors": [
                 f"{each.component.name}: {problem}"
                 for each in [*group.services(found), *processors]

@@ -16,7 +16,7 @@ from kafka.errors import KafkaTimeoutError
 from f1_packets import PACKETS
 from f1_packets.block import entry_bytes
 from pitlane.settings import KafkaSettings, PostgresSettings
-from pitlane.topics import fact_topics
+from pitlane.topics import AGAIN, MARK, fact_topics
 
 POLL_MS = 50
 AT_ONCE = 2000
@@ -117,6 +117,8 @@ class Arrivals:
         """Datagrams by (ledger id, topic), a block counted once however often it stands there; "" for blocks without."""
         self.repeated: Counter[str] = Counter()
         """Datagrams by ledger id in records whose block had come before."""
+        self.redriven: Counter[str] = Counter()
+        """Datagrams by ledger id in blocks that were sent again: their dead letters were counted where they stood."""
         self.deleted: Counter[str] = Counter()
         """Records by topic that Kafka had and has no more."""
 
@@ -167,9 +169,13 @@ class Arrivals:
 
     def _count(self, record: ConsumerRecord) -> None:
         said = {name: value.decode(errors="replace") for name, value in record.headers}
+        if MARK in said:
+            return
         count = max(1, _natural(said.get("block.count", "")))
         ledger, number = named(said.get("block.id", ""))
-        if not ledger or self._seen[ledger].add(number):
+        if AGAIN in said:
+            self.redriven[ledger] += count
+        elif not ledger or self._seen[ledger].add(number):
             self.distinct[ledger, record.topic] += count
         else:
             self.repeated[ledger] += count

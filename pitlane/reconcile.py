@@ -6,7 +6,8 @@
     Spark         in the topics of facts = read + unreadable + not yet read
 
 The first two are the gateway's own sums. The third holds the gateway's word against the records that are there: every
-block has a number of the gateway's ledger, so one that stands in Kafka twice (an answer of NiFi was lost) counts once.
+block has a number of the gateway's ledger, so one that stands in Kafka twice (an answer of NiFi was lost) counts once;
+one that was redriven counts where it was a dead letter.
 The fourth holds the records against what Spark wrote down in the transactions that wrote the facts.
 
 `closes` is None where it cannot be told: Kafka has deleted the oldest records, NiFi does not show what it holds, or
@@ -86,7 +87,9 @@ class Standing:
     in_kafka: int
     """Datagrams of the gateway's ledger, each block once."""
     repeated: int
-    """Datagrams of it in blocks that stand there again."""
+    """Datagrams of it in blocks that stand there again …"""
+    redriven: int
+    """… and of those in dead letters that were sent again, or of dead letters that came of that."""
     foreign: int
     """Datagrams of other ledgers and of none."""
     deleted: Mapping[str, int]
@@ -171,6 +174,10 @@ def _kafka(standing: Standing) -> Equation:
     remarks = []
     if standing.repeated:
         remarks.append(f"beside these {standing.repeated:,} datagrams stand in Kafka again, in blocks that came twice")
+    if standing.redriven:
+        remarks.append(
+            f"beside these {standing.redriven:,} datagrams stand there again, redriven from the dead letters"
+        )
     if standing.foreign:
         remarks.append(f"beside these {standing.foreign:,} datagrams there are of other ledgers")
     doubts = _deleted(standing.deleted)
@@ -281,6 +288,7 @@ def _standing(stack: Stack, arrivals: Arrivals) -> Standing:
         nifi_error=nifi_error,
         in_kafka=sum(count for (owner, _), count in arrivals.distinct.items() if owner == ledger),
         repeated=arrivals.repeated[ledger],
+        redriven=arrivals.redriven[ledger],
         foreign=sum(count for (owner, _), count in arrivals.distinct.items() if owner != ledger),
         deleted=arrivals.deleted,
         read=read,

@@ -15,6 +15,7 @@ from kafka.errors import KafkaError
 from f1_packets import PACKETS, Packet, block, read_event, text
 from pitlane.errors import PitlaneError
 from pitlane.settings import KafkaSettings
+from pitlane.topics import MARK
 
 EVENT = 3
 POLL_MS = 200
@@ -97,16 +98,13 @@ def _datagram(packet: Packet, entry: np.void) -> dict[str, Any]:
 
 
 def _dead_letters(said: dict[str, str], content: bytes) -> Iterator[dict[str, Any]]:
-    length = int(said.get("block.bytes", len(content)))
-    if length < block.PREFIX.size or len(content) % length:
-        raise ValueError(f"{len(content)} bytes do not divide into entries of {length}")
+    if MARK in said:
+        return
     about = {
         name.replace(".", "_"): said[name] for name in ("reject.reason", "packet.format", "packet.id") if name in said
     }
-    for start in range(0, len(content), length):
-        arrival_ns, rig = block.PREFIX.unpack_from(content, start)
-        datagram = content[start + block.PREFIX.size : start + length]
-        yield {"arrival_ns": arrival_ns, "rig": text(rig), **about, "datagram": datagram.hex()}
+    for each in block.entries(content, int(said.get("block.bytes", len(content)))):
+        yield {"arrival_ns": each.arrival_ns, "rig": each.rig, **about, "datagram": each.datagram.hex()}
 
 
 def _plain(value: Any) -> Any:

@@ -2,6 +2,12 @@
 
 from f1_packets import PACKET_NAMES
 
+MARK = "redrive.of"
+"""Header of a record in the dead-letter topic that is no dead letter: it says that the one at this offset of its
+partition was sent again. NiFi makes no header of this name, so no POST can hide a dead letter."""
+AGAIN = "block.redrives"
+"""Header of a block that was a dead letter before: how many times it was sent again."""
+
 
 def topic(packet_name: str, prefix: str = "f1") -> str:
     return f"{prefix}.{packet_name}"

@@ -1,7 +1,8 @@
 """The status as Prometheus metrics: each metric once, with its meaning, where it is read from what `/status` says.
 
 What a status does not say (a system without drop counter, no relay) has no sample; a reason that has not happened
-yet has its zero, since `increase()` sees no first step from nothing to one. docs/metrics.md is generated from here:
+yet has its zero, since `increase()` sees no first step from nothing to one. The gateway's part of docs/metrics.md is
+generated from here; NiFi's follows it, by hand:
 
     python -m udp_gateway.metrics
 """
@@ -21,6 +22,7 @@ from udp_gateway.sources import MAX_SOURCES
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 DOCUMENT = REPOSITORY / "docs" / "metrics.md"
+NEXT_PART = "\n## NiFi\n"
 PREFIX = "pitlane_gateway_"
 
 Status = Mapping[str, Any]
@@ -182,12 +184,15 @@ def _at(status: Status, *path: str) -> float | None:
 
 
 TEXT = """\
-<!-- generated: python -m udp_gateway.metrics -->
+<!-- The gateway's part is generated: python -m udp_gateway.metrics -->
 # Metrics
 
-`GET /metrics` on the gateway's port answers in Prometheus' text format. The numbers are those of
-[`/status`](gateway.md); [prometheus/scrape.yml](prometheus/scrape.yml) is a scrape configuration and
-[prometheus/alerts.yml](prometheus/alerts.yml) holds rules for what should wake somebody.
+The gateway and NiFi each answer in Prometheus' text format. [prometheus/scrape.yml](prometheus/scrape.yml) is a scrape
+configuration for both, and [prometheus/alerts.yml](prometheus/alerts.yml) holds rules for what should wake somebody.
+
+## The gateway
+
+`GET /metrics` on its port. The numbers are those of [`/status`](gateway.md).
 
 At any moment, summed over reasons:
 
@@ -206,7 +211,7 @@ the usual `process_cpu_seconds_total`, `process_resident_memory_bytes`, `process
 
 
 def document() -> str:
-    """docs/metrics.md."""
+    """The gateway's part of docs/metrics.md."""
     rows = (
         f"| `{each.sample_name}` | {'counter' if each.kind is _COUNTER else 'gauge'} | "
         f"{', '.join(f'`{label}`' for label in each.labels)} | {each.help} |"
@@ -216,4 +221,5 @@ def document() -> str:
 
 
 if __name__ == "__main__":
-    DOCUMENT.write_text(document(), encoding="utf-8")
+    _, heading, by_hand = DOCUMENT.read_text(encoding="utf-8").partition(NEXT_PART)
+    DOCUMENT.write_text(document() + heading + by_hand, encoding="utf-8")

@@ -55,6 +55,16 @@ def test_records_are_counted_once_and_from_where_one_begins(broker: Broker) -> N
             assert new.distinct == {("mine", MOTION): 4}
             assert whole.read({}).unread_datagrams == 5
             assert +whole.deleted == {}
+
+            # A dead letter that was sent again: it counts where it was one, also for a meter that began after it.
+            again = [*headers("mine-00000002", 2), ("block.redrives", b"1")]
+            put(CAR_TELEMETRY, 0, bytes(ENTRY * 2), again)
+            put(LETTERS, 0, b"", [("redrive.of", b"0")])
+            before = dict(whole.distinct), dict(new.distinct)
+            assert (whole.read({}).unread_datagrams, new.read({}).unread_datagrams) == (7, 6)
+            assert (whole.distinct, new.distinct) == before
+            assert (whole.redriven, new.redriven) == ({"mine": 2}, {"mine": 2})
+            assert whole.repeated == {"mine": 3}
     finally:
         producer.close()
         admin.delete_topics(names)

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from nipyapi import canvas
+from nipyapi.nifi import ProcessorConfigDTO
 
 from nifi import group
 from nifi.queued import queued
@@ -189,6 +190,50 @@ def test_what_waits_in_nifi_is_counted_there(stack: Stack, driven: int) -> None:
         assert "blocks that it does not show" in found["Kafka"]["remarks"][0]
     code, found = reconcile(stack)
     assert (code, value(found["Kafka"], "right", "in NiFi")) == (0, 0)
+
+
+@contextmanager
+def small_records_only(stack: Stack) -> Iterator[None]:
+    """What publishes takes no block of more than 1 KB: they become dead letters."""
+    group.connect(stack.settings(NifiSettings))
+
+    def allow(size: str) -> str:
+        publisher = canvas.get_processor("Publish to Kafka", greedy=False)
+        canvas.schedule_processor(publisher, False)
+        before: str = publisher.component.config.properties["Max Request Size"]
+        publisher = canvas.get_processor(publisher.id, "id")
+        canvas.update_processor(publisher, ProcessorConfigDTO(properties={"Max Request Size": size}))
+        canvas.schedule_processor(canvas.get_processor(publisher.id, "id"), True)
+        return before
+
+    before = allow("1 KB")
+    try:
+        yield
+    finally:
+        allow(before)
+
+
+def test_a_dead_letter_counts_once_also_when_it_was_sent_again(stack: Stack) -> None:
+    code, found = reconcile(stack)
+    assert code == 0
+    in_kafka, read = value(found["Kafka"], "right", "in Kafka"), value(found["Spark"], "right", "read by Spark")
+    with small_records_only(stack):
+        drive_until_nifi_has(stack, [datagram(6, uid=7, frame=n, overall_frame=n) for n in range(1, 4)])
+        code, found = reconcile(stack)
+    assert (code, value(found["Kafka"], "right", "in Kafka")) == (0, in_kafka + 3)
+    assert value(found["Spark"], "right", "read by Spark") == read
+
+    ended = pitlane(stack, "dlq", "redrive", "--reason", "record_too_large")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    redriven = "beside these 3 datagrams stand there again, redriven from the dead letters"
+    deadline = time.monotonic() + 120
+    while True:
+        code, found = reconcile(stack)
+        assert (code, value(found["Kafka"], "right", "in Kafka")) == (0, in_kafka + 3)
+        if redriven in found["Kafka"]["remarks"]:
+            break
+        assert time.monotonic() < deadline
+    assert value(found["Spark"], "right", "read by Spark") == read + 3
 
 
 def drive_until_nifi_has(stack: Stack, datagrams: list[bytes]) -> None:

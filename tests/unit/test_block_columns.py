@@ -1,5 +1,7 @@
 """Columns of a block against values poked into datagrams at the published offsets."""
 
+import struct
+
 import numpy as np
 import pytest
 
@@ -43,3 +45,15 @@ def test_no_field_is_left_out(packet: object) -> None:
     columns = block.columns(packet, block.entry(1, "rig", raw))
     held = b"".join(values.tobytes() for name, values in columns.items() if name not in ("arrival_ns", "rig"))
     assert sorted(held) == sorted(raw)
+
+
+def test_entries_of_any_bytes() -> None:
+    content = b"".join(struct.pack("<Q16s", n, b"rig-\xc3\xbc") + bytes([n] * 3) for n in (1, 2))
+    assert list(block.entries(content, 27)) == [(1, "rig-ü", b"\x01\x01\x01"), (2, "rig-ü", b"\x02\x02\x02")]
+    assert list(block.entries(content[:24], 24)) == [(1, "rig-ü", b"")]  # an empty datagram is one, too
+
+
+@pytest.mark.parametrize("length", [0, 23, 25, 53, -27])
+def test_what_does_not_divide_is_no_block(length: int) -> None:
+    with pytest.raises(ValueError, match="do not divide"):
+        list(block.entries(bytes(54), length))

@@ -5,15 +5,12 @@ from collections import Counter
 from typing import Any
 
 import pytest
-import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from pitlane.settings import REPOSITORY
+from tests import prometheus
 from tests.statuses import neighbour, rig, status
 from udp_gateway import metrics
 from udp_gateway.health import health
-
-PROMETHEUS = REPOSITORY / "docs" / "prometheus"
 
 
 def samples(said: dict[str, Any]) -> dict[tuple[str, ...], float]:
@@ -105,42 +102,57 @@ def test_the_process_is_there_too():
 
 def test_the_documentation_is_the_table():
     """If this fails, run `python -m udp_gateway.metrics`."""
-    assert metrics.DOCUMENT.read_text("utf-8") == metrics.document()
+    gateway, heading, _ = metrics.DOCUMENT.read_text("utf-8").partition(metrics.NEXT_PART)
+    assert heading
+    assert gateway == metrics.document()
 
 
 # --- alerts and scraping ------------------------------------------------------------------------------------------
 
 
-def rules() -> list[dict[str, Any]]:
-    (group,) = yaml.safe_load((PROMETHEUS / "alerts.yml").read_text("utf-8"))["groups"]
-    return group["rules"]
+def alert(rule: dict[str, Any]) -> str:
+    return rule["alert"]
 
 
-@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
+@pytest.mark.parametrize("rule", prometheus.rules("pitlane-gateway"), ids=alert)
 def test_an_alert_names_metrics_and_labels_that_there_are(rule):
     labels = {each.sample_name: {*each.labels, "instance", "job"} for each in metrics.METRICS}
     named = re.findall(r"\b(?:pitlane_\w+|up)\b", rule["expr"])
     assert named
     assert set(named) <= {*labels, "up"}
     known = set.intersection(*(labels.get(name, {"instance", "job"}) for name in named))
-    shown = set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]))
-    filtered = set(re.findall(r"(\w+)(?:=~|!~|!=|=)\"", rule["expr"]))
-    grouped = set(re.findall(r"\w+", " ".join(re.findall(r"by \(([^)]*)\)", rule["expr"]))))
     # A comparison of two metrics keeps the labels of its left side.
-    assert shown | grouped <= labels.get(named[0], {"instance", "job"})
-    assert filtered <= known
+    assert prometheus.shown_labels(rule) | prometheus.grouped_labels(rule) <= labels.get(named[0], {"instance", "job"})
+    assert prometheus.filtered_labels(rule) <= known
     # A counter alone says nothing: only how it grows does.
     counters = {name for name in named if name.endswith("_total")}
     assert counters == set(re.findall(r"(?:rate|increase)\((pitlane_\w+)", rule["expr"]))
     assert rule["labels"]["severity"] in {"critical", "warning", "info"}
 
 
-def test_the_scrape_configuration_meets_the_gateways_port():
-    scrape = yaml.safe_load((PROMETHEUS / "scrape.yml").read_text("utf-8"))
-    assert [(PROMETHEUS / name).is_file() for name in scrape["rule_files"]] == [True]
-    (job,) = scrape["scrape_configs"]
-    assert job["static_configs"] == [{"targets": ["127.0.0.1:20780"]}]
-    assert f'up{{job="{job["job_name"]}"}} == 0' in [rule["expr"] for rule in rules()]
+@pytest.mark.parametrize("rule", prometheus.rules("pitlane-nifi"), ids=alert)
+def test_an_alert_of_nifi_names_what_is_documented_of_it(rule):
+    """That NiFi has all this is tested with a real one: tests/integration/test_nifi_metrics.py."""
+    documented = {name: {*labels, "instance"} for name, labels in prometheus.documented_of_nifi().items()}
+    named = re.findall(r"\b(?:nifi_\w+|up)\b", rule["expr"])
+    known = set.intersection(*({"up": {"instance", "job"}, **documented}[name] for name in named))
+    used = prometheus.shown_labels(rule) | prometheus.grouped_labels(rule) | prometheus.filtered_labels(rule)
+    assert used <= known
+    # All of NiFi's are gauges.
+    assert not re.search(r"rate|increase", rule["expr"])
+    assert rule["labels"]["severity"] in {"critical", "warning", "info"}
+
+
+def test_the_scrape_configuration_meets_the_ports_of_gateway_and_nifi():
+    scrape = prometheus.scrape()
+    assert [(prometheus.FOLDER / name).is_file() for name in scrape["rule_files"]] == [True]
+    targets = {job["job_name"]: job["static_configs"] for job in scrape["scrape_configs"]}
+    assert targets == {
+        "pitlane-gateway": [{"targets": ["127.0.0.1:20780"]}],
+        "pitlane-nifi": [{"targets": ["127.0.0.1:20781"]}],
+    }
+    for job in targets:
+        assert f'up{{job="{job}"}} == 0' in [rule["expr"] for rule in prometheus.rules(job)]
 
 
 # --- health -------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ READ = Read(Counter({"f1.motion": 2}), 40, 190, 18_900, 1, 100)
 """18,900 datagrams in 190 records before where Spark is, 100 of them in one that no table reads; 40 in 2 behind it."""
 SPARK = SparkRead(190, 18_800, 1, {("f1.motion", 0): 190})
 STANDING = Standing(
-    before=status(), after=status(), queued=30, queued_unknown=0, nifi_error="", in_kafka=19_006, repeated=0, foreign=0,
+    before=status(), after=status(), queued=30, queued_unknown=0, nifi_error="", in_kafka=19_006, repeated=0, redriven=0, foreign=0,
     deleted=Counter(), read=READ, spark=SPARK, fact_topics=frozenset({"f1.motion"}),
 )  # fmt: skip
 
@@ -92,10 +92,11 @@ def test_facts_that_kafka_deleted_can_be_compared_no_more():
 
 
 def test_duplicates_and_other_ledgers_are_said_beside():
-    found = named_equations(replace(STANDING, repeated=64, foreign=7))["Kafka"]
+    found = named_equations(replace(STANDING, repeated=64, redriven=9, foreign=7))["Kafka"]
     assert found.closes is True
     assert found.remarks == (
         "beside these 64 datagrams stand in Kafka again, in blocks that came twice",
+        "beside these 9 datagrams stand there again, redriven from the dead letters",
         "beside these 7 datagrams there are of other ledgers",
     )
 

@@ -52,6 +52,10 @@ def test_dead_letters_keep_their_reason_and_bytes():
     ]
 
 
+def test_a_mark_that_a_dead_letter_was_sent_again_is_no_datagram():
+    assert list(entries([("redrive.of", b"17")], b"")) == []
+
+
 @pytest.mark.parametrize(
     "said",
     [
