@@ -28,7 +28,7 @@ from pitlane.stack.server import Server
 from pitlane.stack.stack import Stack
 
 NAME = "kills"
-KILLS, LAPS, SPEED = 10, 10, 6.0
+KILLS, LAPS, SPEED = 10, 14, 6.0
 NIFI, KAFKA = "nifi", "kafka"
 RACES = {NIFI: 5, KAFKA: 6}
 """Who is killed, and the seed of the race meanwhile."""
