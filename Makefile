@@ -23,7 +23,7 @@ demo: ## Set up, start everything, send a race (or CAPTURE=FILE.pcap, time-trial
 test: setup ## Set up, then unit and integration tests on servers of their own (TESTS=tests/unit for a part)
 	@$(HOME_FOLDER)/venv/bin/python -m pytest $(TESTS)
 
-bench: setup ## Set up, then measure (BENCH="decoding rigs" for some, BENCH=--quick for a smoke run); about half an hour
+bench: setup ## Set up, then measure (BENCH="decoding rigs" for some, BENCH=--quick for a smoke run); more than an hour
 	@$(HOME_FOLDER)/venv/bin/python -m benchmarks $(BENCH)
 
 setup: ## Install what is missing into .pitlane

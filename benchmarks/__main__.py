@@ -18,7 +18,17 @@ from benchmarks import report
 from pitlane.errors import PitlaneError
 from pitlane.settings import HOME, REPOSITORY
 
-BENCHMARKS = ("decoding", "live_latency", "rigs", "flood", "outage", "crash")
+BENCHMARKS = (
+    "decoding",
+    "live_latency",
+    "nifi_throughput",
+    "rigs",
+    "flood",
+    "outage",
+    "crash",
+    "kafka_outage",
+    "kills",
+)
 """In the order that they run in: the short ones first."""
 
 RESULTS = HOME / "benchmarks"

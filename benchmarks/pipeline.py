@@ -9,11 +9,11 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 from kafka import KafkaConsumer, TopicPartition
@@ -118,48 +118,89 @@ class InKafka:
 
     packets: int = 0
     dead_letters: int = 0
-    blocks: int = 0
     repeated: int = 0
     """Datagrams of blocks that came again, with the `block.id` that they had."""
+    conflicting: int = 0
+    """Of those blocks, the ones that were not the same again: other headers or other bytes."""
+    ids: set[str] = field(default_factory=set)
+    """Every `block.id`."""
     contents: Counter[bytes] = field(default_factory=Counter)
     """Times that each datagram is there, when asked for."""
+
+    @property
+    def blocks(self) -> int:
+        return len(self.ids)
 
 
 def in_kafka(stack: Stack, of_each: Callable[[bytes], bytes] | None = None) -> InKafka:
     """Reads every topic from its begin to where it ends now; `of_each` makes the keys of `contents` of datagrams."""
-    found, seen = InKafka(), set[str]()
-    for headers, content in _records(stack):
-        count = int(headers["block.count"])
-        if headers["block.id"] in seen:
+    found, seen = InKafka(), dict[str, int]()
+    for record in records(stack):
+        headers = record.headers
+        count, name, same = int(headers["block.count"]), headers["block.id"], hash((*headers.items(), record.content))
+        if name in seen:
             found.repeated += count
+            found.conflicting += seen[name] != same
             continue
-        seen.add(headers["block.id"])
-        found.blocks += 1
+        seen[name] = same
         if "reject.reason" in headers:
             found.dead_letters += count
         else:
             found.packets += count
         if of_each is not None:
-            length = int(headers["block.bytes"])
-            datagrams = (content[at + block.PREFIX.size : at + length] for at in range(0, len(content), length))
-            found.contents.update(map(of_each, datagrams))
+            found.contents.update(of_each(datagram) for _, datagram in record.datagrams())
+    found.ids.update(seen)
     return found
 
 
-def _records(stack: Stack) -> Iterator[tuple[dict[str, str], bytes]]:
-    consumer = KafkaConsumer(bootstrap_servers=stack.kafka.address, check_crcs=False)
-    try:
-        topics = sorted(name for name in consumer.topics() if not name.startswith("__"))
-        partitions = [TopicPartition(name, number) for name in topics for number in consumer.partitions_for_topic(name)]
+class Record(NamedTuple):
+    headers: dict[str, str]
+    content: bytes
+    timestamp_ms: int
+    """Since the epoch: when NiFi sent it, or when the broker took it, as its topic is set."""
+
+    def datagrams(self) -> Iterator[tuple[int, bytes]]:
+        """(arrival in ns since the epoch, datagram) of each entry."""
+        length = int(self.headers["block.bytes"])
+        for at in range(0, len(self.content), length):
+            arrival_ns, _ = block.PREFIX.unpack_from(self.content, at)
+            yield arrival_ns, self.content[at + block.PREFIX.size : at + length]
+
+
+Places = Mapping[TopicPartition, int]
+"""Offsets in partitions."""
+
+
+def ends(stack: Stack) -> Places:
+    """Where every partition of Pitlane's topics ends now."""
+    with closing(_consumer(stack)) as consumer:
+        found: Places = consumer.end_offsets(_partitions(consumer))
+    return found
+
+
+def records(stack: Stack, since: Places | None = None) -> Iterator[Record]:
+    """All records from `since` (or from the begin) to where the topics end now, in the order of each partition."""
+    with closing(_consumer(stack)) as consumer:
+        partitions = _partitions(consumer)
         consumer.assign(partitions)
         consumer.seek_to_beginning(*partitions)
-        ends = consumer.end_offsets(partitions)
-        while any(consumer.position(partition) < end for partition, end in ends.items()):
-            for records in consumer.poll(500).values():
-                for record in records:
-                    yield {name: value.decode() for name, value in record.headers}, record.value
-    finally:
-        consumer.close()
+        for partition, offset in (since or {}).items():
+            consumer.seek(partition, offset)
+        to = consumer.end_offsets(partitions)
+        while any(consumer.position(partition) < end for partition, end in to.items()):
+            for found in consumer.poll(500).values():
+                for each in found:
+                    headers = {name: value.decode() for name, value in each.headers}
+                    yield Record(headers, each.value, each.timestamp)
+
+
+def _consumer(stack: Stack) -> KafkaConsumer:
+    return KafkaConsumer(bootstrap_servers=stack.kafka.address, check_crcs=False)
+
+
+def _partitions(consumer: KafkaConsumer) -> list[TopicPartition]:
+    topics = sorted(name for name in consumer.topics() if not name.startswith("__"))
+    return [TopicPartition(name, number) for name in topics for number in consumer.partitions_for_topic(name)]
 
 
 @dataclass

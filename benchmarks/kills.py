@@ -1,0 +1,207 @@
+"""kill -9 of NiFi, and of Kafka, again and again under load, from the UDP port to the tables.
+
+A simulated race is sent six times as fast as real. At random moments the neighbour's process is killed and started
+again at once, once Kafka had new records since the kill before. The sender goes on for the first seconds of each outage
+and then waits, so that the race lasts until the last kill; what it sent meanwhile waits in the gateway's spool and
+comes back as a flood, into which the next kill may fall.
+
+Aims: every block that NiFi answered with 200 is in Kafka, a block that came twice is the same block under the same
+`block.id`, every datagram sent is in exactly one block, and the tables are the simulator's manifest.
+"""
+
+import random
+import socket
+import time
+from collections import Counter
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event
+
+from benchmarks.crash import digest
+from benchmarks.pipeline import InKafka, Status, in_kafka, running, settled, unaccounted, wait
+from benchmarks.report import Result, Row, none
+from benchmarks.tables import compare
+from f1_packets import PACKET_IDS, PACKET_NAMES
+from pitlane.replay import Pacer
+from pitlane.settlement import Meter
+from pitlane.simulator import Race, RaceConfig
+from pitlane.stack.server import Server
+from pitlane.stack.stack import Stack
+
+NAME = "kills"
+KILLS, LAPS, SPEED = 10, 14, 6.0
+NIFI, KAFKA = "nifi", "kafka"
+RACES = {NIFI: 5, KAFKA: 6}
+"""Who is killed, and the seed of the race meanwhile."""
+
+CALM_S = (1.0, 7.0)
+"""A kill comes so long after Kafka had new records again."""
+GRACE_S = 4.0
+"""So long the sender goes on while the neighbour is away."""
+AGAIN_S = 120
+SETTLE_S = 300
+PACKET_ID_AT = 6
+SESSION = PACKET_IDS["session"]
+
+
+class Siege:
+    """The sender of one race, and the killer of one server beside it."""
+
+    def __init__(self, stack: Stack, victim: Server, race: Race, kills: int, draw: random.Random) -> None:
+        self._stack, self._victim, self._race = stack, victim, race
+        self._calm = [draw.uniform(*CALM_S) for _ in range(kills)]
+        self._killed: float | None = None
+        """CLOCK_MONOTONIC, while the victim is away."""
+        self._over = Event()
+        self.sent: Counter[bytes] = Counter()
+        """Times that each datagram was sent, by `key`."""
+        self.outages_s: list[float] = []
+        """Of each kill: until Kafka had new records."""
+
+    def run(self) -> None:
+        """Sends the race; returns when it is over and the victim runs. A kill that the race was too short for is left out."""
+        with ThreadPoolExecutor(1) as beside:
+            killing = beside.submit(self._kill)
+            try:
+                self._send(killing)
+            finally:
+                self._over.set()
+            killing.result()
+
+    def _send(self, killing: "Future[None]") -> None:
+        begun, waited_s = time.monotonic(), 0.0
+        pacer = Pacer(SPEED, clock=lambda: time.monotonic() - begun - waited_s)
+        with socket.socket(type=socket.SOCK_DGRAM) as out:
+            out.connect(("127.0.0.1", self._stack.ports.udp))
+            for offset_s, datagram in self._race.datagrams():
+                pacer.wait(offset_s)
+                now = time.monotonic()
+                while (killed := self._killed) is not None and time.monotonic() > killed + GRACE_S:
+                    if killing.done():
+                        killing.result()  # it could not start the victim again
+                    time.sleep(0.01)
+                waited_s += time.monotonic() - now
+                out.send(datagram)
+                self.sent[key(datagram)] += 1
+
+    def _kill(self) -> None:
+        for calm_s in self._calm:
+            if self._over.wait(calm_s):
+                return
+            process = self._victim.process()
+            assert process is not None
+            self._killed = killed = time.monotonic()
+            process.kill()
+            process.wait(10)  # a zombie whose other threads still end has its ports
+            self._victim.start()
+            held = self._records()
+            self._killed = None
+            if not wait(lambda held=held: self._records() > held, AGAIN_S):  # type: ignore[misc]
+                raise RuntimeError(f"Kafka had no new record {AGAIN_S} s after {self._victim.title} was started again")
+            self.outages_s.append(time.monotonic() - killed)
+
+    def _records(self) -> int:
+        return sum(self._stack.kafka.record_counts().values())
+
+
+def key(datagram: bytes) -> bytes:
+    """Stands for a datagram among others: its packet ID and a digest."""
+    return datagram[PACKET_ID_AT : PACKET_ID_AT + 1] + digest(datagram)
+
+
+def lacking(sent: Counter[bytes], held: InKafka) -> Counter[str]:
+    """What was sent and is not in Kafka, by packet; session packets never come there."""
+    missing = Counter({each: n for each, n in (sent - held.contents).items() if each[0] != SESSION})
+    found: Counter[str] = Counter()
+    for each, count in missing.items():
+        found[PACKET_NAMES[each[0]]] += count
+    return found
+
+
+def gaps(ids: set[str]) -> int:
+    """Blocks that are missing among `block.id`s: the numbers of one spool have no gaps, from 0 on."""
+    newest: dict[str, int] = {}
+    for each in ids:
+        spool, _, number = each.rpartition("-")
+        newest[spool] = max(newest.get(spool, -1), int(number, 16))
+    return sum(number + 1 for number in newest.values()) - len(ids)
+
+
+def run(quick: bool) -> Result:
+    kills, laps = (2, 1) if quick else (KILLS, LAPS)
+    seed = random.randrange(2**32)
+    rows, notes = [], []
+    for name, race_seed in RACES.items():
+        race = Race(RaceConfig(packet_format=2025, laps=laps, rate_hz=60, seed=race_seed))
+        found, said = _besieged(name, race, kills, random.Random(seed))
+        rows += found
+        notes += said
+    notes.append(
+        f"Each a race of {laps} laps at 60 Hz, {SPEED:g} times as fast as real; the sender goes on for {GRACE_S:g} s of "
+        f"each outage and then waits. A kill comes {CALM_S[0]:g} to {CALM_S[1]:g} s after Kafka had new records again, "
+        f"drawn with seed {seed}.",
+    )
+    return Result(NAME, f"kill -9 of NiFi and of Kafka under load, {kills} times each", rows, notes)
+
+
+def _besieged(name: str, race: Race, kills: int, draw: random.Random) -> tuple[list[Row], list[str]]:
+    truth = race.manifest()
+    with running("Gateway", "Spark") as stack, Meter(stack) as meter:
+        victim = stack.server(name)
+        siege = Siege(stack, victim, race, kills, draw)
+        siege.run()
+        status = settled(stack)
+        finished = wait(lambda: not meter.read().unread_by_spark.total(), SETTLE_S)
+        time.sleep(5)  # the micro-batch under way writes what it waited with
+        held = in_kafka(stack, of_each=key)
+        differences = compare(stack, race, truth, [])
+    rows = _kept(siege, status, held)
+    rows.append(
+        Row("values of rows that differ", len(differences), "values", aim="none", met=not differences and finished)
+    )
+    count = len(truth.participants) + len(truth.laps) + len(truth.stints) + len(truth.events) + len(truth.results)
+    away = siege.outages_s
+    rows.insert(
+        0,
+        Row(
+            f"{victim.title}: kills under load",
+            len(away),
+            "",
+            aim=str(kills),
+            met=len(away) == kills,
+            note=f"{siege.sent.total():,} datagrams were sent; {min(away):.1f} to {max(away):.1f} s from a kill to new records in Kafka"
+            if away
+            else "",
+        ),
+    )
+    notes = [f"{victim.title}: {count:,} rows of participants, laps, stints, events and results were compared."]
+    notes += [f"differs: {each.text}" for each in differences[:10]]
+    if not finished:
+        notes.append(f"{victim.title}: Spark was not done {SETTLE_S} s after the race.")
+    return rows, notes
+
+
+def _kept(siege: Siege, status: Status, held: InKafka) -> list[Row]:
+    sent = siege.sent
+    sessions = sum(count for each, count in sent.items() if each[0] == SESSION)
+    missing = lacking(sent, held)
+    posted = status["forwarded"] + status["dead_letter"]["forwarded"]
+    return [
+        none(
+            "sent and not received",
+            sent.total() - status["received"],
+            f"the kernel dropped {status['kernel']['drops'] or 0:,}",
+        ),
+        none("received and given up", sum(status["dropped"].values()), str(status["dropped"] or "")),
+        none("received and in no term", abs(unaccounted(status))),
+        none(
+            "answered with 200 and not in Kafka",
+            posted - held.packets - held.dead_letters,
+            f"{posted:,} in {held.blocks:,} blocks were",
+        ),
+        Row("numbers missing among the block ids", gaps(held.ids), "blocks", aim="none", met=not gaps(held.ids)),
+        none("sent and not in Kafka", missing.total(), str(dict(missing) or "")),
+        none("in Kafka more often than sent, under another block id", (held.contents - sent).total()),
+        Row("blocks that came again as another one", held.conflicting, "blocks", aim="none", met=not held.conflicting),
+        Row("came again, under the block id that they had", held.repeated, "datagrams"),
+        none("session packets not in Postgres", sessions - status["stored"] - sum(status["skipped"].values())),
+    ]
