@@ -16,11 +16,12 @@ Json = dict[str, Any]
 _NOISE = frozenset({
     "instanceIdentifier", "instanceGroupId", "latest", "snapshotMetadata", "bucket", "flow", "versionedFlowCoordinates",
 })  # fmt: skip
-# Lists whose order means nothing, and the key that orders them.
+# Lists whose order means nothing, and the key that orders them. The same as in our registry client (FlowJson.java).
 _SORTED = {
-    "processors": "name", "connections": "identifier", "labels": "identifier", "funnels": "identifier",
-    "inputPorts": "name", "outputPorts": "name", "controllerServices": "name", "processGroups": "name",
-    "remoteProcessGroups": "identifier", "parameters": "name",
+    "processors": "identifier", "connections": "identifier", "labels": "identifier", "funnels": "identifier",
+    "inputPorts": "identifier", "outputPorts": "identifier", "controllerServices": "identifier",
+    "processGroups": "identifier", "remoteProcessGroups": "identifier",
+    "parameters": "name", "controllerServiceApis": "type",
     "autoTerminatedRelationships": "", "retriedRelationships": "", "selectedRelationships": "",
 }  # fmt: skip
 
@@ -51,6 +52,8 @@ def _normal(value: Any, key: str) -> Any:
         if "propertyDescriptors" in value:
             value = {**value, "propertyDescriptors": _needed_descriptors(value)}
         kept = {name: member for name, member in value.items() if name not in _NOISE and member is not None}
+        if key in ("source", "destination"):  # an end of a connection repeats the comments of its component
+            kept.pop("comments", None)
         return {name: _normal(member, name) for name, member in sorted(kept.items())}
     if isinstance(value, list):
         members = [_normal(member, "") for member in value]
