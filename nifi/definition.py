@@ -17,7 +17,6 @@ Json = dict[str, Any]
 _NOISE = frozenset({
     "instanceIdentifier", "instanceGroupId", "latest", "snapshotMetadata", "bucket", "flow", "versionedFlowCoordinates",
 })  # fmt: skip
-<<<<<<< HEAD
 # What a connection repeats of the component at its end.
 _ENDS = frozenset({"source", "destination"})
 _REPEATED = frozenset({"comments"})
@@ -29,15 +28,6 @@ _SORTED = {
     ), "identifier"),
     "parameters": "name", "controllerServiceApis": "type",
     **dict.fromkeys(("autoTerminatedRelationships", "retriedRelationships", "selectedRelationships"), ""),
-=======
-# Lists whose order means nothing, and the key that orders them. The same as in our registry client (FlowJson.java).
-_SORTED = {
-    "processors": "identifier", "connections": "identifier", "labels": "identifier", "funnels": "identifier",
-    "inputPorts": "identifier", "outputPorts": "identifier", "controllerServices": "identifier",
-    "processGroups": "identifier", "remoteProcessGroups": "identifier",
-    "parameters": "name", "controllerServiceApis": "type",
-    "autoTerminatedRelationships": "", "retriedRelationships": "", "selectedRelationships": "",
->>>>>>> registry
 }  # fmt: skip
 
 
@@ -73,14 +63,8 @@ def _normal(value: Any, key: str) -> Any:
     if isinstance(value, dict):
         if "propertyDescriptors" in value:
             value = {**value, "propertyDescriptors": _needed_descriptors(value)}
-<<<<<<< HEAD
         noise = _NOISE | _REPEATED if key in _ENDS else _NOISE
         kept = {name: member for name, member in value.items() if name not in noise and member is not None}
-=======
-        kept = {name: member for name, member in value.items() if name not in _NOISE and member is not None}
-        if key in ("source", "destination"):  # an end of a connection repeats the comments of its component
-            kept.pop("comments", None)
->>>>>>> registry
         return {name: _normal(member, name) for name, member in sorted(kept.items())}
     if isinstance(value, list):
         members = [_normal(member, "") for member in value]
