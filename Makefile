@@ -1,6 +1,6 @@
 # Everything goes through `make`: setup once, then the commands of .pitlane/venv/bin/pitlane.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench up down status compose-env lint coverage lock clean distclean
+.PHONY: help setup demo test flow-check bench up down status compose-env lint coverage lock clean distclean
 
 HOME_FOLDER := $(or $(PITLANE_HOME),.pitlane)
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -22,6 +22,11 @@ demo: ## Set up, start everything, send a race (or CAPTURE=FILE.pcap, time-trial
 
 test: setup ## Set up, then unit and integration tests on servers of their own (TESTS=tests/unit for a part)
 	@$(HOME_FOLDER)/venv/bin/python -m pytest $(TESTS)
+
+flow-check: ## Deploy the NiFi flow into a NiFi and a Kafka of its own, and send every packet through it
+	@$(call need_python)
+	@$(PYTHON) -m pitlane.stack.bootstrap --only Kafka NiFi
+	@$(PITLANE) flow check
 
 bench: setup ## Set up, then measure (BENCH="decoding rigs" for some, BENCH=--quick for a smoke run); more than an hour
 	@$(HOME_FOLDER)/venv/bin/python -m benchmarks $(BENCH)

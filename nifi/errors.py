@@ -11,7 +11,8 @@ FlowError
 ├── Changed       the canvas has changes that are in no version, and would lose them
 ├── Behind        the canvas is based on an older version than the newest
 ├── InvalidFlow   NiFi has the flow and cannot run it; says which component lacks what
-└── NotRunning    the flow was started and does not run, or does not accept blocks, in time
+├── NotRunning    the flow was started and does not run, or does not accept blocks, in time
+└── NotTaken      the flow does not take a block that is posted to it
 """
 
 from pitlane.errors import PitlaneError
@@ -63,3 +64,7 @@ class InvalidFlow(FlowError):
 
 class NotRunning(FlowError):
     reason = "flow_not_running"
+
+
+class NotTaken(FlowError):
+    reason = "block_not_taken"

@@ -3,13 +3,16 @@
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from nifi.difference import Change
+
+if TYPE_CHECKING:  # its module loads NiFi's client and Kafka's
+    from nifi.check import Finding
 
 Result = dict[str, Any]
 
@@ -203,6 +206,13 @@ def stopped(console: Console, result: Result) -> None:
 
 def exported(console: Console, result: Result) -> None:
     _line(console, "✓", "green", result["file"], " written" if result["changed"] else " is the same as before")
+
+
+def checked(console: Console, finding: "Finding") -> None:
+    mark, style = ("✗", "red") if finding.problems else ("✓", "green")
+    _line(console, mark, style, f"{finding.step:<10} ", finding.told)
+    for problem in finding.problems:
+        console.print(Text(f"      {problem}", "red"), soft_wrap=True)
 
 
 def _line(console: Console, mark: str, style: str, strong: str, text: str) -> None:

@@ -36,9 +36,13 @@ def start_group(found: Entity, settings: NifiSettings, host: str) -> dict[str, A
         _refuse_taken(host, settings)
     running = _run(found)
     _wait_listening(host, settings)
+    return {"processors": running, "blocks_url": blocks_url(host, settings)}
+
+
+def blocks_url(host: str, settings: NifiSettings) -> str:
+    """Where the flow takes blocks."""
     scheme = "https" if settings.nifi_blocks_certificate else "http"
-    url = f"{scheme}://{host}:{settings.nifi_listen_port}/{settings.nifi_listen_path}"
-    return {"processors": running, "blocks_url": url}
+    return f"{scheme}://{host}:{settings.nifi_listen_port}/{settings.nifi_listen_path}"
 
 
 def make_ready(found: Entity) -> None:

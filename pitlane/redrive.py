@@ -8,35 +8,25 @@ A dead letter is marked after NiFi answered 200. Who is interrupted in between s
 twice, and facts written by natural key stay the same.
 
 DeadLetterError (pitlane.dead_letters)
-├── StillRejected  the gateway would reject it today as well; it stays as it is
-└── NotTaken       NiFi did not take it; it stays open, and so do those behind it
+└── StillRejected  the gateway would reject it today as well; it stays as it is
 """
 
 import ssl
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from f1_packets import PACKET_IDS, Packet, Rejected, identify
-from pitlane import tls, topics
+from nifi.blocks_port import post
+from pitlane import topics
 from pitlane.dead_letters import DeadLetter, DeadLetterError, DeadLetters, datagrams_of
-from udp_gateway import flowfile
 from udp_gateway.blocks import Block, BlockKey
-from udp_gateway.post import MEANING
-
-TIMEOUT_S = 30
 
 FlowFile = tuple[dict[str, str], bytes]
 
 
 class StillRejected(DeadLetterError):
     reason = "still_rejected"
-
-
-class NotTaken(DeadLetterError):
-    reason = "nifi_refuses"
 
 
 class Redriven(NamedTuple):
@@ -46,11 +36,12 @@ class Redriven(NamedTuple):
 
 
 def redrive(
-    letters: DeadLetters, chosen: Iterable[DeadLetter], url: str, context: ssl.SSLContext | None = None
+    letters: DeadLetters, chosen: Iterable[DeadLetter], url: str, context: ssl.SSLContext
 ) -> Iterator[Redriven]:
     """Posts each to NiFi at `url` and marks it; what was sent before is left alone.
 
-    `context` is for an https URL. Raises DeadLetterError.
+    `context` is for an https URL. Raises DeadLetterError, and NotTaken when NiFi does not take one: it stays open, and so
+    do those behind it.
     """
     for letter in chosen:
         if letter.redriven is not None:
@@ -61,7 +52,7 @@ def redrive(
         except StillRejected as error:
             yield Redriven(letter, str(error))
             continue
-        _post(url, flowfile.pack(found), context)
+        post(url, found, context)
         letters.mark(letter.where)
         yield Redriven(letter, "")
 
@@ -101,27 +92,3 @@ def _identified(letter: DeadLetter, content: bytes) -> Iterator[FlowFile]:
         part = b"".join(content[number * length : (number + 1) * length] for number in numbers)
         block = Block(key, len(numbers), entries[numbers[0]].arrival_ns, part)
         yield block.attributes(letter.headers.get("block.id", "")) | shard, part
-
-
-def _post(url: str, body: bytes, context: ssl.SSLContext | None) -> None:
-    """Returns when NiFi has answered 200. Raises NotTaken."""
-    where = urlsplit(url)
-    host, port = where.hostname or "", where.port
-    secure = where.scheme == "https"
-    connection = (
-        HTTPSConnection(host, port, timeout=TIMEOUT_S, context=context)
-        if secure
-        else HTTPConnection(host, port, timeout=TIMEOUT_S)
-    )
-    try:
-        connection.request("POST", where.path, body, {"Content-Type": flowfile.CONTENT_TYPE})
-        status = connection.getresponse().status
-    except (OSError, HTTPException) as error:
-        why = tls.told(error) or error
-        raise NotTaken(f"NiFi does not answer at {url}: {why}", "pitlane flow status") from error
-    finally:
-        connection.close()
-    if status != 200:
-        raise NotTaken(
-            f"NiFi takes no block: HTTP {status}: {MEANING.get(status, 'not told why')}", "pitlane flow status"
-        )

@@ -11,7 +11,6 @@ import signal
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 from rich.console import Console
 
@@ -36,19 +35,18 @@ Ensure = Callable[[str], None]
 def _stack(request: pytest.FixtureRequest) -> "Iterator[Stack]":
     """The run's stack with nothing started; stopped at the end, and deleted unless a test failed."""
     from pitlane.settings import HOME
+    from pitlane.stack import throwaway
     from pitlane.stack.stack import Stack
 
     runs = HOME / "test-stack"
-    for home in runs.glob("*"):
-        if not psutil.pid_exists(int(home.name)):  # a run that was killed
-            _delete(Stack.ephemeral(home))
+    throwaway.clear(runs)
     stack = Stack.ephemeral(runs / str(os.getpid()))
     try:
         yield stack
     finally:
         stack.down(Console(quiet=True))
         if request.session.testsfailed == 0:
-            _delete(stack)
+            stack.remove()
 
 
 @pytest.fixture(scope="session")
@@ -106,8 +104,3 @@ def superset_server(_stack: "Stack", _ensure: Ensure) -> "SupersetServer":
     """Superset with the dashboards imported, on the stack's database."""
     _ensure(_stack.superset.title)
     return _stack.superset
-
-
-def _delete(stack: "Stack") -> None:
-    stack.down(Console(quiet=True))
-    stack.remove()

@@ -3,9 +3,10 @@
 Runs on a plain `python3` (3.11 or newer) with the standard library, says everything that is missing at once, and
 hands over to `pitlane.stack.setup` in the new environment, which installs the rest.
 
-    python3 -m pitlane.stack.bootstrap [--ports]
+    python3 -m pitlane.stack.bootstrap [--ports] [--only PART …]
 
-`--ports` also asks whether the ports of the demo are free, before minutes go into downloads.
+`--ports` also asks whether the ports of the demo are free, before minutes go into downloads. `--only` installs these
+parts and no others (`pitlane.stack.setup` has their names); without a name, nothing but Pitlane's own environment.
 """
 
 import argparse
@@ -160,6 +161,7 @@ def _say(text: str) -> None:
 def main() -> int:
     options = argparse.ArgumentParser(description="Prepare Pitlane in this clone.")
     options.add_argument("--ports", action="store_true", help="also ask whether the demo's ports are free")
+    options.add_argument("--only", nargs="*", metavar="PART", help="install no other parts than these")
     chosen = options.parse_args()
     if found := problems(chosen.ports):
         print("Pitlane cannot be set up on this machine yet:", file=sys.stderr)
@@ -177,7 +179,8 @@ def main() -> int:
         return 1
     sys.stdout.flush()
     python = str(environment / "bin" / "python")
-    os.execv(python, [python, "-m", "pitlane.stack.setup"])  # noqa: S606 (the environment that was just made)
+    only = [] if chosen.only is None else ["--only", *chosen.only]
+    os.execv(python, [python, "-m", "pitlane.stack.setup", *only])  # noqa: S606 (the environment that was just made)
 
 
 if __name__ == "__main__":

@@ -234,7 +234,7 @@ def test_an_unknown_packet_is_told_and_comes_back_once(own: Stack, settings: Nif
     assert post(settings, [later := block("99", [raw])]) == 200
     assert set(listed(own)) | {where(letter_of(settings, later))} == {back, where(letter_of(settings, later))}
     told = json.loads(dlq(own, "show", back, "--json").stdout)
-    assert told["headers"] == sent[0] | {"block.redrives": "1"}
+    assert told["headers"].items() >= (sent[0] | {"block.redrives": "1"}).items()
 
 
 def test_what_the_gateway_rejected_goes_when_it_is_a_packet_by_now(

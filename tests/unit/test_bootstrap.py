@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from pitlane.stack import bootstrap
+from pitlane.stack import bootstrap, setup
+from pitlane.stack.errors import Missing
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -66,3 +68,9 @@ def test_too_little_disk(monkeypatch, tmp_path):
 def test_a_python_out_of_range_is_left_to_uv_to_find(monkeypatch, version, suits):
     monkeypatch.setattr(bootstrap.sys, "version_info", version)
     assert (bootstrap._interpreter(">=3.11,<3.13") == sys.executable) is suits
+
+
+def test_a_part_that_there_is_not_is_said_before_anything_is_installed():
+    with pytest.raises(Missing, match="Kafak"):
+        setup.install(Console(quiet=True), ["Kafak", "NiFi"])
+    setup.install(Console(quiet=True), [])
