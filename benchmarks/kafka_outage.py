@@ -38,7 +38,7 @@ def refusals(outage: Outage) -> list[Row]:
     """How NiFi told the gateway that it takes nothing, and for how long it took nothing."""
     away = outage.between(outage.down_from, outage.starting)
     down = [each for each in away if each.nifi == "down"]
-    answers = {each.error for each in down}
+    answers = {REFUSAL if each.error.startswith(REFUSAL) else each.error for each in down}
     refused_from = down[0].at if down else outage.starting
     return [
         Row(
@@ -46,14 +46,14 @@ def refusals(outage: Outage) -> list[Row]:
             refused_from - outage.down_from,
             "s",
             aim="503 and no other error",
-            met=bool(answers) and all(answer.startswith(REFUSAL) for answer in answers),
+            met=answers == {REFUSAL},
             note=", ".join(sorted(answers)),
         ),
         Row(
             "NiFi took nothing for",
             outage.up_at - refused_from,
             "s",
-            note=f"Kafka was stopped for {outage.stopped_s:g} s, and started in {outage.up_at - outage.starting:.1f} s more",
+            note=f"Kafka was stopped for {outage.stopped_s:g} s; NiFi took blocks {outage.up_at - outage.starting:.1f} s after that",
         ),
         Row(
             "waited on disk at the end of it",
