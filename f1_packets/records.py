@@ -104,11 +104,13 @@ class Selection(dict[str, "Selection"]):
     @classmethod
     def of(cls, paths: Iterable[str]) -> "Selection":
         """From dotted paths, such as `rig`, `header.session_uid`, or `header` for all of it."""
-        selection = cls()
-        for path in paths:
-            within = selection
-            for name in path.split("."):
-                within = within.setdefault(name, cls())
+        selection, whole = cls(), set(paths)
+        for path in whole:
+            names = path.split(".")
+            if not any(".".join(names[:depth]) in whole for depth in range(1, len(names))):
+                within = selection
+                for name in names:
+                    within = within.setdefault(name, cls())
         return selection
 
     def pick(self, value: Any) -> Any:

@@ -98,9 +98,9 @@ def _json(chosen: Sequence[Record], form: Form) -> bytes:
 
 
 def _csv(chosen: Sequence[Record], columns: Sequence[str]) -> bytes:
-    """A line of names, then a line for each record; what an event does not have is empty."""
+    """As RFC 4180 has it: a line of names, then one for each record; what an event does not have is empty."""
     text = io.StringIO(newline="")
-    rows = csv.DictWriter(text, columns, lineterminator="\n")
+    rows = csv.DictWriter(text, columns)
     rows.writeheader()
     rows.writerows(records.flat(record) for record in chosen)
     return text.getvalue().encode()
