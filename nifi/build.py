@@ -1,4 +1,4 @@
-"""The flow `f1-ingest`, described once and written to nifi/flow/f1-ingest.json: `python -m nifi.build`.
+"""The flow `f1-ingest`, described once and written to nifi/flow/pitlane/f1-ingest/1.json: `python -m nifi.build`.
 
     receive ──▶ route by packet ID ══ one connection for each packet ══▶ publish ──▶ Kafka
                         └─ unmatched ─────▶ publish dead letters ◀── rejected ─┘
@@ -25,20 +25,25 @@ from nifi.elements import (
     Point,
     Size,
     connection,
+    controller_service,
     funnel,
     label,
     parameter,
     process_group,
     processor,
+    sensitive_parameter,
 )
 from nifi.elements import definition as flow_definition
+from nifi.parameters import parameter_values
 from pitlane.settings import NifiSettings
 
 GROUP = "f1-ingest"
 PARAMETER_CONTEXT = "f1-ingest"
-FLOW_FILE = Path(__file__).resolve().parent / "flow" / f"{GROUP}.json"
+FLOW_FILE = Path(__file__).resolve().parent / "flow" / "pitlane" / GROUP / "1.json"
 
 STANDARD = Bundle("org.apache.nifi", "nifi-standard-nar", "2.3.0")
+SERVICES_API = Bundle("org.apache.nifi", "nifi-standard-services-api-nar", "2.3.0")
+SSL_CONTEXT = Bundle("org.apache.nifi", "nifi-ssl-context-service-nar", "2.3.0")
 PITLANE = Bundle("io.pitlane", "pitlane-nifi-nar", "0.1.0")
 
 # At 60 Hz a rig makes about 10 FlowFiles a second on each of the busy routes, up to 80 KB each with 20 rigs.
@@ -62,22 +67,34 @@ DEAD_X, DEAD_Y = 1240.0, BOTTOM + 270.0
 GREY, BLUE, GREEN, RED = "#eceff1", "#e3f0fb", "#e6f4ea", "#fbe9e7"
 
 
-def parameter_values(settings: NifiSettings) -> dict[str, str]:
-    """What differs from place to place: parameter → value."""
-    return {
-        "kafka.bootstrap": settings.kafka_bootstrap,
-        "topic.prefix": settings.topic_prefix,
-        "listen.port": str(settings.nifi_listen_port),
-        "listen.path": settings.nifi_listen_path,
-    }
-
-
 def build() -> Json:
     """The flow definition, with the default settings as parameter values.
 
     Every property has a value here, also where it is the default: NiFi exports them all, and what a default is may
     change with the next NiFi.
     """
+    tls = controller_service(
+        GROUP,
+        "TLS",
+        "org.apache.nifi.ssl.StandardRestrictedSSLContextService",
+        SSL_CONTEXT,
+        {
+            f"org.apache.nifi.ssl.{api}": SERVICES_API
+            for api in ("RestrictedSSLContextService", "SSLContextProvider", "SSLContextService")
+        },
+        {
+            "Keystore Filename": "#{tls.keystore}",
+            "Keystore Type": "PKCS12",
+            "Keystore Password": "#{tls.keystore.password}",
+            "Truststore Filename": "#{tls.truststore}",
+            "Truststore Type": "PKCS12",
+            "Truststore Password": "#{tls.truststore.password}",
+            "SSL Protocol": "TLS",
+        },
+        sensitive=("Keystore Password", "Truststore Password", "key-password"),
+        comments="NiFi's own certificate and key, and the CA whose certificates may post blocks. Both stores are made "
+        "by `pitlane up` or `pitlane certificates`.",
+    )
     receive = processor(
         GROUP,
         "Receive blocks",
@@ -94,11 +111,13 @@ def build() -> Json:
             "Max Unconfirmed Flowfile Time": "60 secs",
             "multipart-request-max-size": "1 MB",
             "multipart-read-buffer-size": "512 KB",
-            "client-authentication": "AUTO",
-            "Authorized DN Pattern": ".*",
+            "SSL Context Service": tls["identifier"],
+            "client-authentication": "REQUIRED",
+            "Authorized DN Pattern": "#{tls.sender}",
             "authorized-issuer-dn-pattern": ".*",
         },
-        comments="Unpacks application/flowfile-v3: one POST of the gateway becomes one FlowFile for each block, with "
+        services=["SSL Context Service"],
+        comments="Takes blocks only from the gateway, known by its certificate. Unpacks application/flowfile-v3: one POST of the gateway becomes one FlowFile for each block, with "
         "the attributes the gateway gave it. Answers 200 when NiFi has them, 503 while the queue behind it is full.",
     )
     route = processor(
@@ -183,6 +202,7 @@ def build() -> Json:
             "connections": routes + others,
             "funnels": [parked],
             "labels": _labels(),
+            "controllerServices": [tls],
         },
     )
     return flow_definition(contents, PARAMETER_CONTEXT, _parameters())
@@ -255,9 +275,16 @@ def _parameters() -> list[Json]:
         "topic.prefix": "Topics are PREFIX.packet_name",
         "listen.port": "Port on which blocks are received",
         "listen.path": "Path to which blocks are posted",
+        "tls.keystore": "PKCS#12 file of the certificate and key that blocks are received with, as NiFi sees it",
+        "tls.truststore": "PKCS#12 file of the CA whose certificates may post blocks, as NiFi sees it",
+        "tls.sender": "Regular expression for the name (DN) of who may post blocks",
     }
     defaults = parameter_values(NifiSettings.model_construct())
-    return [parameter(name, defaults[name], description) for name, description in descriptions.items()]
+    return [
+        *(parameter(name, defaults[name], description) for name, description in descriptions.items()),
+        sensitive_parameter("tls.keystore.password", "Opens the file of tls.keystore"),
+        sensitive_parameter("tls.truststore.password", "Opens the file of tls.truststore"),
+    ]
 
 
 def write(path: Path = FLOW_FILE) -> Path:

@@ -1,7 +1,8 @@
 """A flow definition as a file: NiFi's own export in one stable form, without what only one running NiFi knows.
 
 NiFi exports lists in any order, its own instance ids, and for each property a description that it knows anyway. What
-is left here is the flow: two files are equal when the flows are, and `git diff` shows what a person changed.
+is left here is the flow: two files are equal when the flows are, and `git diff` shows what a person changed. It is the
+form in which the registry client of our NAR (StableFlow.java) writes versions.
 """
 
 import json
@@ -16,12 +17,17 @@ Json = dict[str, Any]
 _NOISE = frozenset({
     "instanceIdentifier", "instanceGroupId", "latest", "snapshotMetadata", "bucket", "flow", "versionedFlowCoordinates",
 })  # fmt: skip
-# Lists whose order means nothing, and the key that orders them.
+# What a connection repeats of the component at its end.
+_ENDS = frozenset({"source", "destination"})
+_REPEATED = frozenset({"comments"})
+# Lists whose order means nothing, and the key that orders them: none that a new name would move.
 _SORTED = {
-    "processors": "name", "connections": "identifier", "labels": "identifier", "funnels": "identifier",
-    "inputPorts": "name", "outputPorts": "name", "controllerServices": "name", "processGroups": "name",
-    "remoteProcessGroups": "identifier", "parameters": "name",
-    "autoTerminatedRelationships": "", "retriedRelationships": "", "selectedRelationships": "",
+    **dict.fromkeys((
+        "processors", "connections", "labels", "funnels", "inputPorts", "outputPorts", "controllerServices",
+        "processGroups", "remoteProcessGroups",
+    ), "identifier"),
+    "parameters": "name", "controllerServiceApis": "type",
+    **dict.fromkeys(("autoTerminatedRelationships", "retriedRelationships", "selectedRelationships"), ""),
 }  # fmt: skip
 
 
@@ -36,21 +42,29 @@ def identifier(*names: str) -> str:
 def normal(definition: Json) -> Json:
     """The definition in stable form. NiFi takes it as it took the first.
 
-    NiFi gives the outermost group an id of its own each time that it is deployed; here that is made from its name.
     Where the group lies on the canvas around it is not the flow's matter.
     """
-    group = definition["flowContents"]
-    told = json.dumps(definition).replace(group["identifier"], identifier(group["name"]))
-    stable: Json = _normal(json.loads(told), "")
+    stable: Json = _normal(definition, "")
     stable["flowContents"]["position"] = {"x": 0.0, "y": 0.0}
     return stable
+
+
+def as_of(definition: Json, version: Json) -> Json:
+    """The definition with what each place decides for itself as it is in `version`: the outermost group's id and name,
+    which NiFi gives anew each time that it is deployed, and the values of the parameters that `version` has.
+    """
+    here, there = (flow["flowContents"] for flow in (definition, version))
+    moved: Json = json.loads(json.dumps(definition).replace(here["identifier"], there["identifier"]))
+    moved["flowContents"]["name"] = there["name"]
+    return with_parameters(moved, parameters(version))
 
 
 def _normal(value: Any, key: str) -> Any:
     if isinstance(value, dict):
         if "propertyDescriptors" in value:
             value = {**value, "propertyDescriptors": _needed_descriptors(value)}
-        kept = {name: member for name, member in value.items() if name not in _NOISE and member is not None}
+        noise = _NOISE | _REPEATED if key in _ENDS else _NOISE
+        kept = {name: member for name, member in value.items() if name not in noise and member is not None}
         return {name: _normal(member, name) for name, member in sorted(kept.items())}
     if isinstance(value, list):
         members = [_normal(member, "") for member in value]
@@ -89,12 +103,14 @@ def parameters(definition: Json) -> dict[str, str]:
 
 
 def with_parameters(definition: Json, values: Mapping[str, str]) -> Json:
-    """A copy whose parameters have these values; one that is not named keeps its own."""
+    """A copy whose parameters have these values; one that is not named keeps its own, a sensitive one has none."""
     contexts = {
         name: {
             **context,
             "parameters": [
-                {**parameter, "value": values[parameter["name"]]} if parameter["name"] in values else parameter
+                {**parameter, "value": values[parameter["name"]]}
+                if parameter["name"] in values and not parameter["sensitive"]
+                else parameter
                 for parameter in context["parameters"]
             ],
         }

@@ -1,98 +1,84 @@
-"""Deploys the flow into a NiFi, new or not, and waits until blocks can be posted."""
+"""Deploys a version of the flow into a NiFi, new or not, and starts it."""
 
-import time
-from http.client import HTTPConnection, HTTPException
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from nipyapi import canvas
-
-from nifi import build, definition, group
-from nifi.errors import InvalidFlow, NotRunning
+from nifi import connection, group, parameters, registry
+from nifi.connection import Entity
+from nifi.errors import Changed, NoVersion
+from nifi.start import make_ready, start_group
 from pitlane.settings import NifiSettings
 
-POLL_S = 0.25
 
+def deploy(
+    settings: NifiSettings,
+    version: int | None = None,
+    name: str = group.NAME,
+    *,
+    start: bool = True,
+    force: bool = False,
+    keep_changes: bool = False,
+) -> dict[str, Any]:
+    """Makes NiFi run `version` of the flow, the newest where none is named; a second run changes nothing.
 
-def deploy(settings: NifiSettings, flow_file: Path = build.FLOW_FILE, timeout_s: float = 60) -> dict[str, Any]:
-    """Makes the NiFi at `settings.nifi_url` run the flow in `flow_file`; a second run changes nothing.
+    A NiFi without the group gets it; one with another version is brought to this one in place, and queued blocks stay.
+    Changes on the canvas that are in no version are refused, undone with `force`, or left alone, with the version that
+    they are based on, with `keep_changes`. Parameters take their values from `settings`. A group with another `name`
+    than the flow's own has its own parameters, so that both can run, on ports of their own. `start` False: what is
+    new stays stopped, and what runs runs on.
 
-    A NiFi without the flow gets it; one that has another version of it is brought to this one in place, and queued
-    blocks stay. Parameters take their values from `settings`.
-
-    Returns {"nifi": version, "group": id, "flow": "created" | "updated" | "unchanged", "parameters": [names changed],
-    "processors": number running, "blocks_url": where to post}. Raises `Unreachable`, `InvalidFlow`, `NotRunning`.
+    Returns {"nifi": its version, "group": id, "version": number, "flow": "created" | "upgraded" | "downgraded" |
+    "reverted" | "kept" | "unchanged", "parameters": [names changed], "processors": number running, 0 when nothing was
+    started, "blocks_url": where to post}. Raises `Unreachable`, `Refused`, `NoVersion`, `NotVersioned`, `Changed`,
+    `InvalidFlow`, `NotRunning`.
     """
-    version = group.connect(settings)
-    flow = definition.with_parameters(definition.read(flow_file), build.parameter_values(settings))
-    flow = definition.normal(flow)
-    found = group.find(flow["flowContents"]["name"])
-    if found is None:
-        found, action = group.bring_in(flow), "created"
-    elif group.read(found)["flowContents"] != flow["flowContents"]:
-        group.replace(found, flow)
-        action = "updated"
-    else:
-        action = "unchanged"
-    changed = group.set_parameters(flow)
-    running = _start(found.id, timeout_s)
-    host = urlsplit(settings.nifi_url).hostname or ""
-    _wait_listening(host, settings.nifi_listen_port, settings.nifi_listen_path, timeout_s)
-    return {
-        "nifi": version,
-        "group": found.id,
-        "flow": action,
-        "parameters": changed,
-        "processors": running,
-        "blocks_url": f"http://{host}:{settings.nifi_listen_port}/{settings.nifi_listen_path}",
-    }
+    with connection.to(settings) as nifi:
+        client = registry.ensure(settings)
+        number = _chosen(version, registry.versions(client), settings)
+        found = group.find(name)
+        if found is None:
+            found, action = group.bring_in(client, number, name), "created"
+        else:
+            action = _change(found, number, force=force, keep_changes=keep_changes)
+        changed = parameters.apply(found, settings)
+        running = {"processors": 0, "blocks_url": ""}
+        if start:
+            running = start_group(found, settings, nifi.host)
+        else:
+            make_ready(found)
+        return {
+            "nifi": nifi.version,
+            "group": found.id,
+            "version": group.version(found).number,
+            "flow": action,
+            "parameters": changed,
+            **running,
+        }
 
 
-def _start(group_id: str, timeout_s: float) -> int:
-    """Starts all processors and waits until they run; returns how many."""
-    deadline = time.monotonic() + timeout_s
-    started = False
-    while True:
-        processors = canvas.list_all_processors(group_id)
-        waiting = [each for each in processors if each.status.run_status != "Running"]
-        if not waiting:
-            return len(processors)
-        # NiFi validates in the background: what was just brought in is not startable yet.
-        validating = any(each.component.validation_status == "VALIDATING" for each in waiting)
-        if not started and not validating:
-            _refuse_invalid(waiting)
-            canvas.schedule_process_group(group_id, True, identifier_type="id")
-            started = True
-        if time.monotonic() > deadline:
-            names = ", ".join(f"{each.component.name} is {each.status.run_status.lower()}" for each in waiting)
-            raise NotRunning(f"the flow does not run after {timeout_s:.0f} s: {names}", "NiFi's log and canvas say why")
-        time.sleep(POLL_S)
+def _chosen(version: int | None, there: list[int], settings: NifiSettings) -> int:
+    if not there:
+        raise NoVersion(f"NiFi finds no version of the flow in {settings.nifi_flows}", "PITLANE_NIFI_FLOWS names it")
+    if version is None:
+        return there[-1]
+    if version not in there:
+        raise NoVersion(f"the flow has no version {version}", f"there are {', '.join(map(str, there))}")
+    return version
 
 
-def _refuse_invalid(processors: list[Any]) -> None:
-    problems = [
-        f"{each.component.name}: {problem}" for each in processors for problem in each.component.validation_errors or ()
-    ]
-    if problems:
-        raise InvalidFlow("NiFi cannot run the flow: " + "; ".join(problems))
-
-
-def _wait_listening(host: str, port: int, path: str, timeout_s: float) -> None:
-    """A running ListenHTTP opens its port a little later; it answers HEAD without making a FlowFile."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        connection = HTTPConnection(host, port, timeout=2)
-        try:
-            connection.request("HEAD", f"/{path}")
-            status = connection.getresponse().status
-            if status == 200:
-                return
-            problem = f"answered {status}"
-        except (OSError, HTTPException) as error:
-            problem = str(error)
-        finally:
-            connection.close()
-        if time.monotonic() > deadline:
-            raise NotRunning(f"{host}:{port}/{path} does not accept blocks: {problem}")
-        time.sleep(POLL_S)
+def _change(found: Entity, number: int, *, force: bool, keep_changes: bool) -> str:
+    before = group.version(found).number
+    changes = group.changes(found)
+    if changes and keep_changes:
+        return "kept"
+    if changes and not force:
+        names = ", ".join(sorted({str(each.component_name) for each in changes}))
+        raise Changed(
+            f"the canvas has changes that are in no version: {names}",
+            "pitlane flow diff shows them; commit them, revert them, or deploy with --force, which undoes them",
+        )
+    if changes:
+        group.revert(found)
+    if number == before:
+        return "reverted" if changes else "unchanged"
+    group.change_version(found, number)
+    return "upgraded" if number > before else "downgraded"

@@ -54,6 +54,7 @@ def processor(
     properties: Mapping[str, str],
     *,
     dynamic: Iterable[str] = (),
+    services: Iterable[str] = (),
     comments: str,
     terminated: Iterable[str] = (),
     penalty: str = "30 sec",
@@ -61,7 +62,9 @@ def processor(
     run_duration_ms: int = 0,
     tasks: int = 1,
 ) -> Json:
-    """`terminated`: relationships whose FlowFiles end here. `pause`: NiFi's yield duration. `tasks`: at a time."""
+    """`dynamic`: properties that the type does not know. `services`: those whose value is a controller service's id.
+    `terminated`: relationships whose FlowFiles end here. `pause`: NiFi's yield duration. `tasks`: at a time.
+    """
     return {
         "identifier": identifier(group, name),
         "name": name,
@@ -69,7 +72,8 @@ def processor(
         "bundle": bundle._asdict(),
         "position": at.json(),
         "properties": dict(properties),
-        "propertyDescriptors": {key: _dynamic(key) for key in dynamic},
+        "propertyDescriptors": {key: _descriptor(key, dynamic=True) for key in dynamic}
+        | {key: _descriptor(key, service=True) for key in services},
         "comments": comments,
         "style": {},
         "autoTerminatedRelationships": sorted(terminated),
@@ -91,13 +95,41 @@ def processor(
     }
 
 
-def _dynamic(name: str) -> Json:
+def controller_service(
+    group: str,
+    name: str,
+    kind: str,
+    bundle: Bundle,
+    apis: Mapping[str, Bundle],
+    properties: Mapping[str, str],
+    *,
+    sensitive: Iterable[str],
+    comments: str,
+) -> Json:
+    """`apis`: what others know it as, and where each comes from. `sensitive`: properties that NiFi keeps encrypted."""
+    return {
+        "identifier": identifier(group, name),
+        "name": name,
+        "type": kind,
+        "bundle": bundle._asdict(),
+        "controllerServiceApis": [{"type": api, "bundle": bundle._asdict()} for api, bundle in apis.items()],
+        "properties": dict(properties),
+        "propertyDescriptors": {key: _descriptor(key, sensitive=True) for key in sensitive},
+        "comments": comments,
+        "scheduledState": "DISABLED",  # as NiFi exports one that is enabled, too
+        "bulletinLevel": "WARN",
+        "componentType": "CONTROLLER_SERVICE",
+        "groupIdentifier": identifier(group),
+    }
+
+
+def _descriptor(name: str, *, dynamic: bool = False, service: bool = False, sensitive: bool = False) -> Json:
     return {
         "name": name,
         "displayName": name,
-        "dynamic": True,
-        "identifiesControllerService": False,
-        "sensitive": False,
+        "dynamic": dynamic,
+        "identifiesControllerService": service,
+        "sensitive": sensitive,
     }
 
 
@@ -199,6 +231,11 @@ def process_group(name: str, comments: str, parameter_context: str, parts: Mappi
 
 def parameter(name: str, value: str, description: str) -> Json:
     return {"name": name, "description": description, "sensitive": False, "provided": False, "value": value}
+
+
+def sensitive_parameter(name: str, description: str) -> Json:
+    """Its value is in no file: NiFi gets it when the flow is deployed, and keeps it encrypted."""
+    return {"name": name, "description": description, "sensitive": True, "provided": False}
 
 
 def definition(contents: Json, parameter_context: str, parameters: list[Json]) -> Json:

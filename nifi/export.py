@@ -1,26 +1,25 @@
-"""Writes the flow as it is on the canvas to a file."""
+"""Writes the flow as it is on the canvas to a file, which any NiFi imports ("Import from file")."""
 
 from pathlib import Path
 from typing import Any
 
-from nifi import build, definition, group
+from nifi import connection, definition, group, repository
 from pitlane.settings import NifiSettings
 
 
-def export(settings: NifiSettings, flow_file: Path = build.FLOW_FILE) -> dict[str, Any]:
-    """Brings `flow_file` to what NiFi has; parameters keep the values they have in the file, which are nobody's own.
+def export(settings: NifiSettings, file: Path, name: str = group.NAME) -> dict[str, Any]:
+    """Brings `file` to what NiFi has, in the form of a version: unchanged, it is one.
 
-    Returns {"group": id, "file": path, "changed": bool}. Raises `Unreachable` and `NotDeployed`.
+    Parameters have the values of the repository's newest version, which are nobody's own. Returns {"group": id, "file":
+    path, "changed": bool}. Raises `NotDeployed`, `NoVersion`.
     """
-    group.connect(settings)
-    found = group.get()
-    flow = group.read(found)
-    before = ""
-    if flow_file.exists():
-        before = flow_file.read_text(encoding="utf-8")
-        flow = definition.with_parameters(flow, definition.parameters(definition.read(flow_file)))
-    after = definition.text(flow)
+    with connection.to(settings):
+        found = group.get(name)
+        flow = group.read(found)
+    where = repository.folder(settings)
+    after = definition.text(definition.as_of(flow, repository.read(repository.newest(where), where)))
+    before = file.read_text(encoding="utf-8") if file.exists() else ""
     if after != before:
-        flow_file.parent.mkdir(parents=True, exist_ok=True)
-        flow_file.write_text(after, encoding="utf-8")
-    return {"group": found.id, "file": str(flow_file), "changed": after != before}
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(after, encoding="utf-8")
+    return {"group": found.id, "file": str(file), "changed": after != before}

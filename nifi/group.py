@@ -1,115 +1,106 @@
-"""The process group of the flow in one running NiFi, over its REST API: found, read as a definition, brought in, replaced.
-
-nipyapi keeps the address of its NiFi in one global place, so a process talks to one NiFi at a time.
-"""
+"""The process group of the flow in one running NiFi: found, read as a definition, brought in, changed to a version."""
 
 import json
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, NamedTuple
 
-import nipyapi
-from nipyapi import canvas, parameters, security, utils, versioning
-from nipyapi.nifi import ProcessGroupsApi
-from nipyapi.nifi.rest import ApiException
-from urllib3.exceptions import HTTPError
+from nipyapi import canvas, utils, versioning
+from nipyapi.nifi import ProcessGroupsApi, VersionsApi
 
-from nifi import definition
-from nifi.build import GROUP
+from nifi import connection
+from nifi.connection import Entity
 from nifi.definition import Json
-from nifi.errors import LoginRefused, NotDeployed, Unreachable
-from pitlane.settings import NifiSettings
+from nifi.errors import NotDeployed, NotVersioned
+from nifi.repository import BUCKET, FLOW
 
-# nipyapi's entities are generated classes without types.
-Entity = Any
+NAME = FLOW
+"""The group's name, where it is not deployed under another."""
 
-
-def connect(settings: NifiSettings) -> str:
-    """Points nipyapi at the NiFi of `settings` and logs in where a user is named; returns NiFi's version."""
-    url = settings.nifi_url
-    config = nipyapi.config.nifi_config
-    config.host = url
-    config.ssl_ca_cert = str(settings.nifi_certificate) if settings.nifi_certificate else None
-    config.api_client = None  # made for the address before
-    security.set_service_auth_token(token=None, service="nifi")
-    try:
-        if settings.nifi_username:
-            _log_in(settings)
-        version: str = nipyapi.nifi.FlowApi().get_about_info().about.version
-    except (HTTPError, OSError, ApiException) as error:
-        raise Unreachable(
-            f"no NiFi answers at {url}", "pitlane up starts one, PITLANE_NIFI_URL names another"
-        ) from error
-    return version
+GAP = 300.0
+"""From one group to the next on the outermost canvas."""
 
 
-def _log_in(settings: NifiSettings) -> None:
-    """Asks for a token, which goes with all later calls."""
-    if urlsplit(settings.nifi_url).scheme != "https":
-        raise LoginRefused(
-            f"{settings.nifi_url} takes no log-in", "a log-in needs https, or unset PITLANE_NIFI_USERNAME"
-        )
-    password = settings.nifi_password.get_secret_value()
-    try:
-        token = nipyapi.nifi.AccessApi().create_access_token(username=settings.nifi_username, password=password)
-    except ApiException as error:
-        hint = "PITLANE_NIFI_USERNAME and PITLANE_NIFI_PASSWORD are what NiFi was started with"
-        raise LoginRefused(f"NiFi refuses the log-in of {settings.nifi_username}: HTTP {error.status}", hint) from error
-    security.set_service_auth_token(token=token, service="nifi")
+class Version(NamedTuple):
+    number: int
+    """What the group is based on."""
+    state: str
+    """NiFi's: UP_TO_DATE, LOCALLY_MODIFIED, STALE, LOCALLY_MODIFIED_AND_STALE or SYNC_FAILURE. NiFi looks for newer
+    versions once a minute."""
+    told: str
+    """NiFi's words for it."""
+    registry: str
+    """Id of the registry client."""
 
 
-def find(name: str = GROUP) -> Entity | None:
+def find(name: str = NAME) -> Entity | None:
     """The group of that name on the outermost canvas, None where there is none."""
     groups = ProcessGroupsApi().get_process_groups(canvas.get_root_pg_id()).process_groups
     return next((group for group in groups if group.component.name == name), None)
 
 
-def get(name: str = GROUP) -> Entity:
+def get(name: str = NAME) -> Entity:
     if group := find(name):
         return group
     raise NotDeployed(f"NiFi has no flow {name}", "pitlane flow deploy")
 
 
 def read(group: Entity) -> Json:
-    """The group's definition as NiFi has it now, in stable form, parameter values included."""
-    return definition.normal(json.loads(versioning.export_process_group_definition(group)))
+    """The group's definition as NiFi has it now, with all that NiFi says."""
+    definition: Json = json.loads(versioning.export_process_group_definition(group))
+    return definition
 
 
-def bring_in(flow: Json) -> Entity:
-    """A new group on the outermost canvas, below whatever is there; stopped."""
-    root = canvas.get_process_group(canvas.get_root_pg_id(), "id")
-    others = ProcessGroupsApi().get_process_groups(root.id).process_groups
-    y = max((group.position.y + 300 for group in others), default=0.0)
-    return versioning.import_process_group_definition(root, flow_definition=json.dumps(flow), position=(0.0, y))
+def version(group: Entity) -> Version:
+    """Raises `NotVersioned`."""
+    info = VersionsApi().get_version_information(group.id).version_control_information
+    if info is None or (info.bucket_id, info.flow_id) != (BUCKET, FLOW):
+        raise NotVersioned(
+            f"the group {group.component.name} is no version of {BUCKET}/{FLOW}",
+            "pitlane flow export keeps what it has; rename or delete it on the canvas, then pitlane flow deploy",
+        )
+    return Version(int(info.version), info.state, info.state_explanation or "", info.registry_id)
 
 
-def replace(group: Entity, flow: Json, timeout_s: float = 120) -> None:
-    """Turns the group into `flow`. NiFi stops what changes and starts it again; other components and all queues stay."""
-    api = ProcessGroupsApi()
-    group = canvas.get_process_group(group.id, "id")
-    body = {"processGroupRevision": group.revision, "versionedFlowSnapshot": flow}
-    request = api.initiate_replace_process_group(body=body, id=group.id).request
-    utils.wait_for_request(
-        lambda: api.get_replace_process_group_request(request.request_id),
-        lambda: api.delete_replace_process_group_request(request.request_id),
-        nipyapi_delay=0.5,
-        nipyapi_max_wait=timeout_s,
+def changes(group: Entity) -> list[Entity]:
+    """What NiFi calls local modifications, component by component; it compares now."""
+    return list(versioning.get_local_modifications(group).component_differences or ())
+
+
+def bring_in(registry: str, number: int, name: str) -> Entity:
+    """A new group below whatever is on the outermost canvas, stopped. One of another name has parameters of its own."""
+    root = canvas.get_root_pg_id()
+    others = ProcessGroupsApi().get_process_groups(root).process_groups
+    y = max((group.position.y + GAP for group in others), default=0.0)
+    handling = "KEEP_EXISTING" if name == NAME else "REPLACE"
+    group = versioning.deploy_git_registry_flow(
+        registry, BUCKET, FLOW, root, (0.0, y), str(number), parameter_context_handling=handling
     )
+    if group.component.name != name:
+        canvas.update_process_group(group, {"name": name})
+    return get(name)
 
 
-def set_parameters(flow: Json) -> list[str]:
-    """Gives every parameter context of `flow` the values it has there; returns the names of the parameters it changed.
+def change_version(group: Entity, number: int) -> None:
+    """NiFi stops what differs and starts it again; other components and all queues stay."""
+    with connection.asked(f"change to version {number}"):
+        versioning.update_git_flow_ver(group, str(number))
 
-    NiFi restarts the processors that refer to one. Sensitive parameters have no value in a flow and stay as they are.
-    """
-    changed = []
-    for name, wanted in flow["parameterContexts"].items():
-        context = parameters.get_parameter_context(name, greedy=False)
-        have = {entity.parameter.name: entity.parameter.value for entity in context.component.parameters}
-        differing = [p for p in wanted["parameters"] if not p["sensitive"] and have.get(p["name"]) != p["value"]]
-        if differing:
-            context.component.parameters = [
-                parameters.prepare_parameter(p["name"], p["value"], p["description"]) for p in differing
-            ]
-            parameters.update_parameter_context(context)
-            changed += [p["name"] for p in differing]
-    return changed
+
+def revert(group: Entity) -> None:
+    """Back to the version that the group is based on; queues stay as long as their connection does."""
+    api = VersionsApi()
+    request = api.initiate_revert_flow_version(id=group.id, body=api.get_version_information(group.id)).request
+    with connection.asked("revert"):
+        utils.wait_for_request(
+            lambda: api.get_revert_request(request.request_id), lambda: api.delete_revert_request(request.request_id)
+        )
+
+
+def processors(group: Entity) -> list[Entity]:
+    found: list[Any] = canvas.list_all_processors(group.id)
+    return found
+
+
+def services(group: Entity) -> list[Entity]:
+    """Controller services in the group, those around it left out."""
+    found: list[Any] = canvas.list_all_controllers(group.id, include_ancestors=False)
+    return found

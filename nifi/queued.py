@@ -3,12 +3,13 @@
 import time
 from typing import Any
 
-from nipyapi.nifi import FlowApi, FlowFileQueuesApi
+from nipyapi.nifi import FlowFileQueuesApi
 from nipyapi.nifi.rest import ApiException
-from urllib3.exceptions import HTTPError
 
-from nifi import group
+from nifi import connection, group
+from nifi.connection import Entity
 from nifi.errors import FlowError
+from nifi.status import connections, snapshot
 from pitlane.settings import NifiSettings
 
 LISTED_WITHIN_S = 20
@@ -21,19 +22,14 @@ def queued(settings: NifiSettings) -> dict[str, Any]:
     Returns {"blocks": {block.id: block.count}, "unknown": FlowFiles}. NiFi lists the first hundred FlowFiles of a queue,
     and none that a processor has in hand or that moved on meanwhile: those are `unknown`. Raises FlowError.
     """
-    try:
-        return _queued(settings)
-    except (ApiException, HTTPError) as error:
-        raise FlowError(f"NiFi does not tell of its queues: {error}") from error
+    with connection.to(settings):
+        return _queued(group.get())
 
 
-def _queued(settings: NifiSettings) -> dict[str, Any]:
-    group.connect(settings)
-    snapshot = FlowApi().get_process_group_status(group.get().id, recursive=True).process_group_status
+def _queued(found_group: Entity) -> dict[str, Any]:
     blocks: dict[str, int] = {}
     unknown = 0
-    for entity in snapshot.aggregate_snapshot.connection_status_snapshots or ():
-        queue = entity.connection_status_snapshot
+    for queue in connections(snapshot(found_group)):
         if not queue.flow_files_queued:
             continue
         found = [_attributes(queue.id, each) for each in _listed(queue.id)]
@@ -43,7 +39,7 @@ def _queued(settings: NifiSettings) -> dict[str, Any]:
     return {"blocks": blocks, "unknown": unknown}
 
 
-def _listed(connection_id: str) -> list[group.Entity]:
+def _listed(connection_id: str) -> list[Entity]:
     """Summaries of the FlowFiles at the head of a queue; NiFi makes the list in the background."""
     api = FlowFileQueuesApi()
     request = api.create_flow_file_listing(connection_id).listing_request
@@ -59,7 +55,7 @@ def _listed(connection_id: str) -> list[group.Entity]:
     return list(request.flow_file_summaries or ())
 
 
-def _attributes(connection_id: str, summary: group.Entity) -> dict[str, str] | None:
+def _attributes(connection_id: str, summary: Entity) -> dict[str, str] | None:
     """None when the FlowFile has left the queue since it was listed."""
     where = {"cluster_node_id": summary.cluster_node_id} if summary.cluster_node_id else {}
     try:
@@ -67,6 +63,6 @@ def _attributes(connection_id: str, summary: group.Entity) -> dict[str, str] | N
     except ApiException as error:
         if error.status == 404:
             return None
-        raise FlowError(f"NiFi does not show a FlowFile of its queues: HTTP {error.status}") from error
+        raise
     attributes: dict[str, str] = flow_file.attributes
     return attributes

@@ -86,6 +86,26 @@ def status(
 
 
 @app.command()
+def certificates() -> None:
+    """Make the certificates of the stack, renew those that end soon, and show them all. `pitlane up` does it too."""
+    from pitlane.certificates import ensure
+    from pitlane.settings import CertificateSettings
+    from pitlane.stack.stack import Stack
+
+    stack = Stack.demo()
+    with stack.locked():
+        stack.write_environment()
+        found = ensure(stack.settings(CertificateSettings))
+    table = Table("for", "name", "valid until", "file", "", box=None, header_style="bold")
+    for each in found:
+        new = "[green]new[/]" if each.is_new else ""
+        table.add_row(each.role, each.subject, f"{each.ends:%Y-%m-%d}", str(each.path), new)
+    console.print(table)
+    if any(each.is_new for each in found) and stack.nifi.process() is not None:
+        console.print("NiFi reads them when it starts: pitlane down, then pitlane up")
+
+
+@app.command()
 def doctor() -> None:
     """Say in one line why no data arrives, or that it does."""
     from pitlane.doctor import diagnose

@@ -8,10 +8,11 @@ What stands in the file stays: a second run adds what is missing. Passwords are 
 Compose's interpolation, connection strings and sed in an image's start script, none of which must see a special sign.
 """
 
-import os
 import re
 import secrets
 from pathlib import Path
+
+from pitlane import private_file
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 COMPOSE_FILE = REPOSITORY / "docker-compose.yml"
@@ -38,11 +39,7 @@ def complete(path: Path, names: list[str]) -> list[str]:
     if before and not before.endswith("\n"):
         before += "\n"
     lines = "".join(f"{name}={secrets.token_hex(PASSWORD_BYTES)}\n" for name in added)
-    part = path.with_name(path.name + ".part")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-        file.write(before + lines)
-    part.replace(path)
+    private_file.write(path, before + lines)
     return added
 
 

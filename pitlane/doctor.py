@@ -1,12 +1,13 @@
 """Why no data arrives, in one line: the first thing on the way from the game to the tables that explains it."""
 
 import socket
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from kafka.errors import KafkaError
 
 from f1_packets import FORMATS
-from pitlane.stack.ports import Port, listener
+from pitlane.stack.ports import LOOPBACK, Port, listener
 from pitlane.stack.stack import Stack
 
 SILENT_S = 10
@@ -36,7 +37,8 @@ def diagnose(stack: Stack) -> Finding:
                 False, f"{server.name}_unhealthy", f"{server.title}: {health.detail}: pitlane logs {server.name}"
             )
     udp_host = stack.values.get("PITLANE_UDP_HOST", "127.0.0.1")
-    return judge(status, stack.ports.udp, udp_host) or _behind_nifi(stack, status)
+    nifi = (LOOPBACK, stack.ports.nifi_listen)
+    return judge(status, stack.ports.udp, udp_host) or certificate_ends(*nifi) or _behind_nifi(stack, status)
 
 
 def _gateway_down(stack: Stack) -> Finding:
@@ -83,6 +85,20 @@ def judge(status: dict[str, Any], udp_port: int, udp_host: str) -> Finding | Non
     if set(status["rigs"]) and all(int(rig["session"], 16) == 0 for rig in status["rigs"].values()):
         return Finding(False, "no_session", "packets come in, but from menus or a lobby: data begins with a session")
     return None
+
+
+def certificate_ends(host: str, port: int) -> Finding | None:
+    """Whether what NiFi shows the gateway ends so soon that somebody should act; None when not, or when none is shown."""
+    from pitlane.certificates import RENEW_BEFORE, served
+
+    try:
+        ends = served(host, port).not_valid_after_utc
+    except OSError:
+        return None
+    if ends - datetime.now(UTC) > RENEW_BEFORE / 2:
+        return None
+    text = f"data arrives, and NiFi's certificate ends on {ends:%Y-%m-%d}: pitlane down, then pitlane up renews it"
+    return Finding(False, "certificate_ends", text)
 
 
 def _behind_nifi(stack: Stack, status: dict[str, Any]) -> Finding:

@@ -6,11 +6,14 @@ writes it for its stack with all addresses and generated passwords (default `.pi
 
 import os
 from pathlib import Path
+from ssl import SSLContext
 from typing import Annotated
 
 from psycopg.conninfo import make_conninfo
 from pydantic import Field, IPvAnyNetwork, PositiveFloat, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pitlane.tls import client_context
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 HOME = Path(os.environ.get("PITLANE_HOME", REPOSITORY / ".pitlane")).resolve()
@@ -57,18 +60,63 @@ class PostgresSettings(Settings):
         )
 
 
-class NifiSettings(KafkaSettings):
+class StoreSettings(Settings):
+    nifi_keystore_password: SecretStr = SecretStr("")
+    nifi_truststore_password: SecretStr = SecretStr("")
+
+
+class CertificateSettings(StoreSettings):
+    tls: Path = STACK_HOME / "tls"
+    """Folder of the CA and the certificates that `pitlane up` makes."""
+    nifi_names: list[str] = []
+    """More names and addresses of NiFi for its certificate, beside 127.0.0.1, ::1, localhost, nifi and this machine's."""
+    operator_password: SecretStr = SecretStr("")
+    """Opens operator.p12, the certificate of NiFi's API for a browser."""
+
+
+class BlocksSettings(Settings):
+    nifi_blocks_ca: Path | None = None
+    """PEM file of the CA of the NiFi that takes blocks over https; unset: the system's CAs."""
+    nifi_blocks_certificate: Path | None = None
+    """PEM file of the certificate that blocks are posted with; unset for a NiFi that takes them from everybody."""
+    nifi_blocks_key: Path | None = None
+    """PEM file of its key."""
+
+    def blocks_context(self) -> SSLContext:
+        """TLS with NiFi where it takes blocks. Raises `pitlane.tls.Unreadable`."""
+        return client_context(self.nifi_blocks_ca, self.nifi_blocks_certificate, self.nifi_blocks_key)
+
+
+class NifiSettings(KafkaSettings, StoreSettings, BlocksSettings):
+    nifi_secure: bool = False
+    """NiFi of `pitlane up`: its API and canvas over https, for client certificates of the stack's own CA only."""
     nifi_url: str = "http://127.0.0.1:20781/nifi-api"
     nifi_username: str = ""
     """Log-in of a NiFi that asks for one, over https; empty for one that does not."""
     nifi_password: SecretStr = SecretStr("")
     nifi_certificate: Path | None = None
-    """PEM file of the certificates to trust instead of the system's: NiFi's own, where it signs itself."""
+    """PEM file of the certificates to trust instead of the system's: NiFi's own, where it signs itself, or a CA's."""
+    nifi_client_certificate: Path | None = None
+    """PEM file of the certificate to log in with, instead of a user's name."""
+    nifi_client_key: Path | None = None
+    """PEM file of its private key, unless the certificate's file holds it too."""
+    nifi_token: SecretStr = SecretStr("")
+    """Bearer token, instead of user and password."""
+    nifi_profile: str = ""
+    """Profile of nipyapi (~/.nipyapi/profiles.yml) that says where NiFi is and how to log in, instead of all above."""
+    nifi_flows: Path = REPOSITORY / "nifi" / "flow"
+    """Folder of the flow's versions as NiFi sees it; empty for the repository's. Commits write there."""
     nifi_listen_port: int = 20782
     nifi_listen_path: str = "blocks"
+    nifi_keystore: str = ""
+    """PKCS#12 file, as NiFi sees it, of the certificate and key that it takes blocks with."""
+    nifi_truststore: str = ""
+    """PKCS#12 file, as NiFi sees it, of the CA whose certificates may post blocks."""
+    nifi_sender: str = "CN=gateway"
+    """Regular expression for the name (DN) in a certificate that may post blocks."""
 
 
-class GatewaySettings(PostgresSettings, ShardSettings):
+class GatewaySettings(PostgresSettings, ShardSettings, BlocksSettings):
     udp_host: str = "127.0.0.1"
     """0.0.0.0 for rigs and consoles elsewhere in the network."""
     udp_port: int = 20777

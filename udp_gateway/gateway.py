@@ -58,7 +58,13 @@ class Gateway:
         self._core = Core(settings.rigs, settings.shards, settings.allowed_sources, settings.source_rate)
         self._gatherer = Gatherer(settings.block_bytes)
         self._open_spool()
-        self._poster = Poster(settings.nifi_blocks_url, self._blocks, self._ledger, settings.spool / "refused")
+        self._poster = Poster(
+            settings.nifi_blocks_url,
+            self._blocks,
+            self._ledger,
+            settings.spool / "refused",
+            settings.blocks_context,
+        )
         self._sessions = SessionStore(settings.conninfo("gateway"), self._session_blocks, self._ledger)
         self._hub = Hub()
         self._taps = Taps(settings.rigs)

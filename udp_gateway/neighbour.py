@@ -1,4 +1,4 @@
-"""Whether a neighbour (NiFi, Postgres) is there, logged when that changes and not for each attempt."""
+"""Whether a neighbour (NiFi, Postgres) is there, logged when that changes, or why, and not for each attempt."""
 
 import time
 
@@ -28,9 +28,10 @@ class Neighbour:
         """`error` may have several lines; the first says what it is."""
         error = error.strip().split("\n", 1)[0]
         self.failures += 1
+        if self.state != "down" or error != self.last_error:
+            log.warning("neighbour down", neighbour=self.name, error=error)
         self.last_error = error
         if self.state != "down":
-            log.warning("neighbour down", neighbour=self.name, error=error)
             self.state, self.since = "down", time.time()
 
     def as_dict(self) -> dict[str, object]:

@@ -5,18 +5,23 @@ Every refused or broken connection and every answer that is about NiFi and not a
 taken a POST whose answer was lost; the blocks then arrive twice with the same `block.id`, and facts written by natural
 key stay the same.
 
+NiFi and the gateway know each other by certificates, on one connection that stays open. A connection that failed is
+made anew with what the certificates' files hold then, so renewed ones need no restart.
+
 An answer that says the content is bad (REFUSALS) is tried block by block. A block that NiFi refuses while it takes
 others beside it is given up, counted, and kept as a file. Where it takes none of them, the trouble is not the blocks'.
 """
 
 import asyncio
 import enum
-from collections.abc import Sequence
+import ssl
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import aiohttp
 import structlog
 
+from pitlane import tls
 from udp_gateway import flowfile
 from udp_gateway.backoff import Backoff
 from udp_gateway.ledger import Ledger
@@ -34,6 +39,12 @@ TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=3)
 
 REFUSALS = frozenset({400, 413, 415, 422})
 
+MEANING = {
+    403: "it takes no blocks from the owner of this certificate",
+    404: "no flow runs there",
+    503: "its queue is full",
+}
+"""NiFi's own words for these are a page of HTML."""
 
 COMPARED = 64
 """Blocks are enough to see whether NiFi refuses them or everything."""
@@ -48,10 +59,22 @@ class Answer(enum.Enum):
     AWAY = enum.auto()
 
 
+class Broken(Exception):
+    """The connection to NiFi failed, or none could be made. Says why."""
+
+
 class Poster:
-    def __init__(self, url: str, spool: Spool, ledger: Ledger, refused: Path) -> None:
-        """`refused` is the folder for blocks that NiFi will not have."""
+    def __init__(
+        self,
+        url: str,
+        spool: Spool,
+        ledger: Ledger,
+        refused: Path,
+        context: Callable[[], ssl.SSLContext] = ssl.create_default_context,
+    ) -> None:
+        """`refused` is the folder for blocks that NiFi will not have; `context` reads the certificates for an https URL."""
         self._url = url
+        self._context = context if url.startswith("https:") else None
         self._spool = spool
         self._ledger = ledger
         self._refused = refused
@@ -67,16 +90,41 @@ class Poster:
 
     async def run(self) -> None:
         """Until cancelled."""
-        async with aiohttp.ClientSession(timeout=TIMEOUT) as http:
-            while True:
-                batch = self._spool.batch(POST_BYTES)
-                if not batch:
-                    self._news.clear()
-                    await self._news.wait()
-                elif await self._deliver(http, batch):
-                    self._backoff.reset()
-                else:
-                    await asyncio.sleep(self._backoff.wait())
+        while True:
+            try:
+                async with aiohttp.ClientSession(timeout=TIMEOUT, connector=await self._connector()) as http:
+                    await self._post_until_broken(http)
+            except (Broken, tls.Unreadable) as error:
+                self.nifi.down(str(error))
+                await asyncio.sleep(self._backoff.wait())
+
+    async def _connector(self) -> aiohttp.TCPConnector:
+        if self._context is None:
+            return aiohttp.TCPConnector()
+        return aiohttp.TCPConnector(ssl=await asyncio.to_thread(self._context))
+
+    async def _post_until_broken(self, http: aiohttp.ClientSession) -> None:
+        is_known = self._context is None
+        while True:
+            batch = self._spool.batch(POST_BYTES)
+            if not batch:
+                self._news.clear()
+                await self._news.wait()
+            elif not is_known:
+                await self._knock(http)
+                is_known = True
+            elif await self._deliver(http, batch):
+                self._backoff.reset()
+            else:
+                await asyncio.sleep(self._backoff.wait())
+
+    async def _knock(self, http: aiohttp.ClientSession) -> None:
+        """Finds out whether NiFi takes our certificate: of a POST it would often see to the end before it hears a no."""
+        try:
+            async with http.head(self._url, allow_redirects=False):
+                pass
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _broken(error) from error
 
     async def _deliver(self, http: aiohttp.ClientSession, batch: Sequence[Spooled]) -> bool:
         """False when the batch stays in the spool."""
@@ -117,11 +165,10 @@ class Poster:
             async with http.post(self._url, data=self._pack(batch), headers=headers, allow_redirects=False) as answer:
                 text = "" if answer.status == 200 else (await answer.text())[:200]
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            self.nifi.down(f"{type(error).__name__}: {error}")
-            return Answer.AWAY
+            raise _broken(error) from error
         if answer.status == 200:
             return Answer.TAKEN
-        self.nifi.down(f"HTTP {answer.status} {text}")
+        self.nifi.down(f"HTTP {answer.status}: {MEANING.get(answer.status, text)}")
         return Answer.REFUSED if answer.status in REFUSALS else Answer.AWAY
 
     def _pack(self, batch: Sequence[Spooled]) -> bytes:
@@ -137,3 +184,9 @@ class Poster:
                 file.write_bytes(self._pack([spooled]))
         except OSError as error:
             log.error("refused block not kept", file=str(file), error=str(error))
+
+
+def _broken(error: Exception) -> Broken:
+    if why := tls.told(error):
+        return Broken(f"TLS with NiFi fails: {why}")
+    return Broken(f"{type(error).__name__}: {error}")

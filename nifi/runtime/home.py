@@ -6,7 +6,8 @@
     TOOLS/nifi-extensions/        our NAR, built from nifi/extensions; a change of its source builds only this again
     TOOLS/nifi-python/            the NAR of our Python processors, and unpacked
 
-    HOME/conf/                    from nifi/runtime/conf, with this home's port and its own key for sensitive properties
+    HOME/conf/                    from nifi/runtime/conf, with this home's port and its own key for sensitive properties;
+                                  NiFi adds its flow, and in users.xml and authorizations.xml who may do what over https
     HOME/lib, HOME/work/nar/…     links into TOOLS: a home takes no megabytes but for its data
     HOME/extensions/              our NARs, and whatever NARs a person drops there
     HOME/python_extensions/       whatever Python processors a person drops there
@@ -23,9 +24,12 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from nifi.runtime import python_nar
 from pitlane.stack import maven, tools
+from pitlane.stack.ports import LOOPBACK
+from pitlane.tls import Files
 
 HERE = Path(__file__).resolve().parent
 POMS = HERE / "poms"
@@ -39,7 +43,15 @@ PYTHON_NAME = "nifi-python"
 # What NiFi calls the folder of a NAR's jars once it is unpacked.
 _PACKED, _UNPACKED = "META-INF/bundled-dependencies", "NAR-INF/bundled-dependencies"
 # A value to fill in, in a file of nifi/runtime/conf.
-_PLACE = re.compile(r"@(http_port|sensitive_key|python)@")
+_PLACE = re.compile(r"@([a-z_]+)@")
+
+
+class Secure(NamedTuple):
+    """What NiFi needs to serve its API over https to certificates of the stack's CA."""
+
+    files: Files
+    keystore_password: str
+    truststore_password: str
 
 
 def _quiet(_: str) -> None:
@@ -144,10 +156,11 @@ def _working_folder(nar: Path) -> str:
     return "framework" if nar.name.startswith("nifi-framework-nar-") else "extensions"
 
 
-def lay_out(home: Path, tools_folder: Path, http_port: int) -> None:
+def lay_out(home: Path, tools_folder: Path, port: int, secure: Secure | None = None) -> None:
     """Makes or refreshes a home for the NiFi in `tools_folder`, which `install` made. Data and keys in it stay.
 
-    Refreshing takes what changed in nifi/runtime/conf and in our NAR; call it while the home's NiFi is stopped.
+    The API is served on `port` of this machine, to everybody there or, `secure`, to who has a certificate. Refreshing
+    takes what changed in nifi/runtime/conf and in our NARs; call it while the home's NiFi is stopped.
     """
     for folder in ("conf", "extensions", "python_extensions", "work/nar/framework", "work/nar/extensions"):
         (home / folder).mkdir(parents=True, exist_ok=True)
@@ -162,11 +175,28 @@ def lay_out(home: Path, tools_folder: Path, http_port: int) -> None:
         shutil.copyfile(nar, home / "extensions" / nar.name)
     for nar in (tools_folder / PYTHON_NAME).glob("*.nar"):
         _link(home / "extensions" / nar.name, nar)
-    values = {"http_port": str(http_port), "sensitive_key": _sensitive_key(home), "python": sys.executable}
+    values = {"sensitive_key": _sensitive_key(home), "python": sys.executable, **_web(port, secure)}
     for template in CONF.iterdir():
         target = home / "conf" / template.name
         target.touch(mode=0o600)
         target.write_text(_PLACE.sub(lambda match: values[match.group(1)], template.read_text()))
+
+
+def _web(port: int, secure: Secure | None) -> dict[str, str]:
+    """The places in nifi.properties that say how the API is served; one that is not used is empty."""
+    plain = {"http_host": "", "http_port": ""} if secure else {"http_host": LOOPBACK, "http_port": str(port)}
+    if secure is None:
+        names = ("https_host", "https_port", "keystore", "keystore_password", "truststore", "truststore_password")
+        return plain | dict.fromkeys((*names, "authorizer"), "")
+    return plain | {
+        "https_host": LOOPBACK,
+        "https_port": str(port),
+        "keystore": str(secure.files.keystore),
+        "keystore_password": secure.keystore_password,
+        "truststore": str(secure.files.truststore),
+        "truststore_password": secure.truststore_password,
+        "authorizer": "managed-authorizer",
+    }
 
 
 def _sensitive_key(home: Path) -> str:

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import ClassVar
 
 from nifi.runtime import home as nifi_home
+from pitlane import tls
 from pitlane.stack import jdks
 from pitlane.stack.ports import LOOPBACK, Port
 from pitlane.stack.server import BEHIND_LIVE, Health, Server
@@ -16,7 +17,8 @@ class NifiServer(Server):
     """NiFi on 127.0.0.1: REST API and canvas on `http_port`, its management server on `management_port`.
 
     `listen_port` is where the flow's ListenHTTP will listen once it is deployed. ListenHTTP binds every interface and
-    has no property for that: until it asks for client certificates, a firewall has to close that port to others.
+    has no property for that: the certificate that it asks for keeps others out. `secure`: API and canvas over https,
+    for certificates of the stack's CA only.
     """
 
     name: ClassVar[str] = "nifi"
@@ -24,28 +26,33 @@ class NifiServer(Server):
     niceness: ClassVar[int] = BEHIND_LIVE
 
     def __init__(
-        self, home: Path, tools: Path, *, http_port: int, management_port: int, listen_port: int, heap_mb: int = 1024
+        self,
+        home: Path,
+        tools: Path,
+        *,
+        http_port: int,
+        management_port: int,
+        listen_port: int,
+        secure: nifi_home.Secure | None = None,
+        heap_mb: int = 1024,
     ) -> None:
         super().__init__(home)
         self.tools = tools
         self.http_port = http_port
         self.management_port = management_port
         self.listen_port = listen_port
+        self.secure = secure
         self.heap_mb = heap_mb
 
     @property
     def address(self) -> str:
-        return f"http://{LOOPBACK}:{self.http_port}/nifi"
-
-    @property
-    def api(self) -> str:
-        return f"http://{LOOPBACK}:{self.http_port}/nifi-api"
+        return f"{'https' if self.secure else 'http'}://{LOOPBACK}:{self.http_port}/nifi"
 
     def ports(self) -> Sequence[Port]:
         return (Port(self.http_port), Port(self.management_port), Port(self.listen_port, host=""))
 
     def prepare(self) -> None:
-        nifi_home.lay_out(self.folder, self.tools, self.http_port)
+        nifi_home.lay_out(self.folder, self.tools, self.http_port, self.secure)
 
     def command(self) -> Sequence[str]:
         return (
@@ -68,11 +75,21 @@ class NifiServer(Server):
         return jdks.jdk("NiFi").environment()
 
     def health(self) -> Health:
-        connection = HTTPConnection(LOOPBACK, self.http_port, timeout=1)
+        try:
+            connection = self._connection()
+        except tls.Unreadable as error:
+            return Health(False, str(error))
         try:
             connection.request("GET", "/nifi-api/flow/about")
             return Health(True, f"NiFi {json.load(connection.getresponse())['about']['version']}")
         except (OSError, HTTPException, ValueError, KeyError) as error:
-            return Health(False, str(error))
+            return Health(False, tls.told(error) or str(error))
         finally:
             connection.close()
+
+    def _connection(self) -> HTTPConnection:
+        if self.secure is None:
+            return HTTPConnection(LOOPBACK, self.http_port, timeout=1)
+        files = self.secure.files
+        context = tls.client_context(files.ca, files.certificate(tls.OPERATOR), files.key(tls.OPERATOR))
+        return HTTPSConnection(LOOPBACK, self.http_port, timeout=1, context=context)

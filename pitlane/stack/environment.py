@@ -12,10 +12,13 @@ from pathlib import Path
 
 import psycopg
 from dotenv import dotenv_values
+from pydantic import TypeAdapter
 
+from pitlane import private_file
 from pitlane.settings import HOME
 from pitlane.stack.ports import LOOPBACK, Ports, variable
 from pitlane.stack.postgres import SUPERUSER
+from pitlane.tls import GATEWAY, OPERATOR, Files
 
 PREFIX = "PITLANE_"
 FOLDERS = ("PITLANE_HOME", "PITLANE_STACK_HOME", "PITLANE_ENV_FILE")
@@ -30,6 +33,9 @@ PASSWORDS = (
     "PITLANE_SUPERSET_DATABASE_PASSWORD",
     "PITLANE_SUPERSET_ADMIN_PASSWORD",
     "PITLANE_SUPERSET_SECRET_KEY",
+    "PITLANE_NIFI_KEYSTORE_PASSWORD",
+    "PITLANE_NIFI_TRUSTSTORE_PASSWORD",
+    "PITLANE_OPERATOR_PASSWORD",
 )
 
 
@@ -49,16 +55,37 @@ def ports(values: Mapping[str, str]) -> Ports:
     return Ports(**{name: int(number) for name, number in named.items() if number})
 
 
+def is_secure(values: Mapping[str, str]) -> bool:
+    """Whether NiFi's API is to be served over https."""
+    return TypeAdapter(bool).validate_python(values.get("PITLANE_NIFI_SECURE", "0"))
+
+
 def complete(values: Mapping[str, str], home: Path) -> dict[str, str]:
     """`values` with a password wherever one is missing, and all that follows from ports and home."""
     made = {name: secrets.token_urlsafe(24) for name in PASSWORDS if not values.get(name)}
     chosen = ports(values)
     path = values.get("PITLANE_NIFI_LISTEN_PATH", "blocks")
     result = {**values, **made, **{variable(name): str(number) for name, number in asdict(chosen).items()}}
+    tls = Files(home / "tls")
+    operator = {
+        "PITLANE_NIFI_CERTIFICATE": str(tls.ca),
+        "PITLANE_NIFI_CLIENT_CERTIFICATE": str(tls.certificate(OPERATOR)),
+        "PITLANE_NIFI_CLIENT_KEY": str(tls.key(OPERATOR)),
+    }
+    secure = is_secure(values)
+    for name in operator:
+        result.pop(name, None)
     result |= {
         "PITLANE_KAFKA_BOOTSTRAP": f"{LOOPBACK}:{chosen.kafka}",
-        "PITLANE_NIFI_URL": f"http://{LOOPBACK}:{chosen.nifi}/nifi-api",
-        "PITLANE_NIFI_BLOCKS_URL": f"http://{LOOPBACK}:{chosen.nifi_listen}/{path}",
+        "PITLANE_NIFI_URL": f"{'https' if secure else 'http'}://{LOOPBACK}:{chosen.nifi}/nifi-api",
+        **(operator if secure else {}),
+        "PITLANE_NIFI_BLOCKS_URL": f"https://{LOOPBACK}:{chosen.nifi_listen}/{path}",
+        "PITLANE_NIFI_BLOCKS_CA": str(tls.ca),
+        "PITLANE_NIFI_BLOCKS_CERTIFICATE": str(tls.certificate(GATEWAY)),
+        "PITLANE_NIFI_BLOCKS_KEY": str(tls.key(GATEWAY)),
+        "PITLANE_NIFI_KEYSTORE": str(tls.keystore),
+        "PITLANE_NIFI_TRUSTSTORE": str(tls.truststore),
+        "PITLANE_TLS": str(tls.folder),
         "PITLANE_POSTGRES_SUPERUSER": psycopg.conninfo.make_conninfo(
             host=LOOPBACK,
             port=chosen.postgres,
@@ -75,14 +102,11 @@ def complete(values: Mapping[str, str], home: Path) -> dict[str, str]:
 def write(path: Path, values: Mapping[str, str]) -> None:
     """Replaces the file in one step, readable by its owner alone."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-        file.write("# Written by `pitlane up`: this stack's addresses and generated passwords.\n")
-        for name, value in sorted(values.items()):
-            quoted = value.replace("\\", "\\\\").replace("'", "\\'")
-            file.write(f"{name}='{quoted}'\n")
-    part.replace(path)
+    lines = ["# Written by `pitlane up`: this stack's addresses and generated passwords."]
+    for name, value in sorted(values.items()):
+        quoted = value.replace("\\", "\\\\").replace("'", "\\'")
+        lines.append(f"{name}='{quoted}'")
+    private_file.write(path, "\n".join(lines) + "\n")
 
 
 def for_child(env_file: Path, home: Path, environment: Mapping[str, str] = os.environ) -> dict[str, str]:

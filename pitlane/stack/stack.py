@@ -13,11 +13,13 @@ from typing import TypeVar
 
 from rich.console import Console
 
+from nifi.runtime.home import Secure
 from nifi.runtime.server import NifiServer
 from pitlane.settings import (
     ENV_FILE,
     HOME,
     STACK_HOME,
+    CertificateSettings,
     KafkaSettings,
     MigrationSettings,
     NifiSettings,
@@ -32,6 +34,7 @@ from pitlane.stack.postgres import PostgresServer
 from pitlane.stack.server import Server, State
 from pitlane.stack.spark import SparkServer
 from pitlane.stack.superset import SupersetServer
+from pitlane.tls import Files
 
 TOOLS = HOME / "tools"
 
@@ -50,8 +53,18 @@ class Stack:
             home, TOOLS / "postgres", ports.postgres, self.values["PITLANE_POSTGRES_SUPERUSER_PASSWORD"]
         )
         self.kafka = Broker(home, TOOLS / "broker", ports.kafka, ports.kafka_controller)
+        stores = Secure(
+            Files(home / "tls"),
+            self.values["PITLANE_NIFI_KEYSTORE_PASSWORD"],
+            self.values["PITLANE_NIFI_TRUSTSTORE_PASSWORD"],
+        )
         self.nifi = NifiServer(
-            home, TOOLS, http_port=ports.nifi, management_port=ports.nifi_management, listen_port=ports.nifi_listen
+            home,
+            TOOLS,
+            http_port=ports.nifi,
+            management_port=ports.nifi_management,
+            listen_port=ports.nifi_listen,
+            secure=stores if environment.is_secure(self.values) else None,
         )
         self.spark = SparkServer(home, env_file)
         self.superset = SupersetServer(home, ports.superset, env_file)
@@ -81,8 +94,9 @@ class Stack:
         raise StackError(f"there is no part named {name}", f"the parts are {names}")
 
     def settings(self, kind: type[Chosen]) -> Chosen:
-        """The settings of one program of this stack, for use in this process."""
-        return kind(_env_file=self.env_file)  # type: ignore[call-arg]
+        """The settings of one program of this stack, for use in this process. No profile leads to another NiFi."""
+        own = {"nifi_profile": ""} if issubclass(kind, NifiSettings) else {}
+        return kind(_env_file=self.env_file, **own)  # type: ignore[call-arg]
 
     def write_environment(self) -> None:
         environment.write(self.env_file, self.values)
@@ -98,6 +112,13 @@ class Stack:
             return steps.Step(server.title, action)
 
         # Imported by the step: alembic and nipyapi take seconds to load, and `status` needs neither.
+        def certificates(_: steps.Say) -> str:
+            from pitlane.certificates import ensure
+
+            there = ensure(self.settings(CertificateSettings))
+            made = sum(each.is_new for each in there)
+            return f"{made} made, " * (made > 0) + f"valid until {min(each.ends for each in there):%Y-%m-%d}"
+
         def migrate(_: steps.Say) -> str:
             from postgres.migrate import upgrade
 
@@ -110,18 +131,25 @@ class Stack:
             return f"{len(self.kafka.create_topics(settings.shards, settings.topic_prefix))} topics"
 
         def deploy_flow(_: steps.Say) -> str:
+            from nifi.access import grant
             from nifi.deploy import deploy
 
-            done = deploy(self.settings(NifiSettings))
-            return f"{done['flow']}, {done['processors']} processors"
+            settings = self.settings(NifiSettings)
+            if settings.nifi_secure:
+                grant(settings)
+            # What a person changed on the canvas and did not commit yet stays.
+            done = deploy(settings, keep_changes=True)
+            kept = " with changes that are in no version: pitlane flow diff" if done["flow"] == "kept" else ""
+            return f"version {done['version']}{kept}, {done['processors']} processors"
 
         def dashboards(_: steps.Say) -> str:
             return self.superset.import_assets()
 
         return [
+            steps.Step("Certificates", certificates),
             start(self.postgres),
             start(self.kafka),
-            start(self.nifi),
+            start(self.nifi)._replace(needs=("Certificates",)),
             steps.Step("Database", migrate, (self.postgres.title,)),
             steps.Step("Topics", create_topics, (self.kafka.title,)),
             steps.Step("Flow", deploy_flow, (self.nifi.title, "Topics")),
@@ -161,12 +189,18 @@ class Stack:
         reader = values["PITLANE_POSTGRES_READER_PASSWORD"]
         return [
             ("Superset", f"{self.superset.address}/", f"admin / {values['PITLANE_SUPERSET_ADMIN_PASSWORD']}"),
-            ("NiFi", f"{self.nifi.address}/", "no log-in, but from this machine only"),
+            ("NiFi", f"{self.nifi.address}/", self._nifi_log_in()),
             ("Live page", f"{self.gateway.url}/", ""),
             ("Live WebSocket", f"ws://{LOOPBACK}:{ports.gateway}/live/car", ""),
             ("Postgres", f"{self.postgres.address}/pitlane", f"pitlane_reader / {reader}"),
             ("Kafka", self.kafka.address, ""),
         ]
+
+    def _nifi_log_in(self) -> str:
+        if self.nifi.secure is None:
+            return "no log-in, but from this machine only"
+        password = self.values["PITLANE_OPERATOR_PASSWORD"]
+        return f"import {self.nifi.secure.files.browser} into the browser / {password}"
 
     def remove(self) -> None:
         """Deletes data, logs and passwords of the stopped stack."""

@@ -1,9 +1,11 @@
 import stat
+from pathlib import Path
 
 import psycopg
 import pytest
 
-from pitlane.settings import GatewaySettings, MigrationSettings, NifiSettings, SupersetSettings
+from pitlane.certificates import ensure
+from pitlane.settings import CertificateSettings, GatewaySettings, MigrationSettings, NifiSettings, SupersetSettings
 from pitlane.stack import environment
 from pitlane.stack.ports import Ports
 from pitlane.stack.superset import SupersetServer
@@ -19,7 +21,7 @@ def test_programs_read_the_ports_and_passwords_of_their_stack(file):
     environment.write(file, values)
     gateway = GatewaySettings(_env_file=file)
     assert (gateway.udp_port, gateway.postgres_port) == (31000, 31001)
-    assert gateway.nifi_blocks_url == "http://127.0.0.1:20782/blocks"
+    assert gateway.nifi_blocks_url == "https://127.0.0.1:20782/blocks"
     superuser = MigrationSettings(_env_file=file).postgres_superuser.get_secret_value()
     assert psycopg.conninfo.conninfo_to_dict(superuser) == {
         "host": "127.0.0.1",
@@ -34,8 +36,30 @@ def test_the_gateway_posts_to_where_the_flow_listens(file):
     values = environment.complete({"PITLANE_NIFI_LISTEN_PATH": "here", "PITLANE_NIFI_LISTEN_PORT": "31002"}, file)
     environment.write(file, values)
     nifi = NifiSettings(_env_file=file)
-    where = f"http://127.0.0.1:{nifi.nifi_listen_port}/{nifi.nifi_listen_path}"
-    assert GatewaySettings(_env_file=file).nifi_blocks_url == where == "http://127.0.0.1:31002/here"
+    where = f"https://127.0.0.1:{nifi.nifi_listen_port}/{nifi.nifi_listen_path}"
+    assert GatewaySettings(_env_file=file).nifi_blocks_url == where == "https://127.0.0.1:31002/here"
+
+
+def test_every_program_finds_the_certificates_of_its_stack(file):
+    environment.write(file, environment.complete({}, file.parent))
+    ensure(CertificateSettings(_env_file=file))
+    flow, gateway = NifiSettings(_env_file=file), GatewaySettings(_env_file=file)
+    assert flow.blocks_context().cert_store_stats()["x509_ca"] == 1
+    assert gateway.blocks_context().cert_store_stats()["x509_ca"] == 1
+    assert gateway.nifi_blocks_certificate == file.parent / "tls" / "gateway.pem"
+    for store in (flow.nifi_keystore, flow.nifi_truststore):
+        assert Path(store).is_file()
+
+
+@pytest.mark.parametrize(("told", "secure"), [("1", True), ("true", True), ("0", False), ("False", False)])
+def test_nifi_over_https_is_reached_with_the_operators_certificate(file, told, secure):
+    before = environment.complete({"PITLANE_NIFI_SECURE": "0" if secure else "1"}, file.parent)
+    environment.write(file, environment.complete(before | {"PITLANE_NIFI_SECURE": told}, file.parent))
+    nifi = NifiSettings(_env_file=file)
+    tls = file.parent / "tls"
+    wanted = (tls / "ca.pem", tls / "operator.pem", tls / "operator.key") if secure else (None, None, None)
+    assert (nifi.nifi_certificate, nifi.nifi_client_certificate, nifi.nifi_client_key) == wanted
+    assert nifi.nifi_url == f"http{'s' if secure else ''}://127.0.0.1:20781/nifi-api"
 
 
 def test_every_password_is_made_once_and_kept(file):

@@ -2,13 +2,14 @@
 
 import json
 import random
+import re
 from itertools import combinations
 from typing import Any
 
 import pytest
 
 from f1_packets import PACKET_NAMES
-from nifi import build, definition
+from nifi import build, definition, parameters
 from nifi.elements import CONNECTION_LABEL, FUNNEL, PROCESSOR
 from pitlane import topics
 from pitlane.settings import NifiSettings
@@ -62,13 +63,37 @@ def test_no_relationship_is_left_open() -> None:
 
 
 def test_every_setting_has_a_parameter_and_every_processor_says_what_it_is_for() -> None:
-    values = build.parameter_values(NifiSettings.model_construct(kafka_bootstrap="k:1", nifi_listen_port=7))
-    assert definition.parameters(FLOW).keys() == values.keys()
+    settings = NifiSettings.model_construct(kafka_bootstrap="k:1", nifi_listen_port=7)
+    values, secrets = parameters.parameter_values(settings), parameters.sensitive_values(settings)
+    assert definition.parameters(FLOW).keys() == values.keys() | secrets.keys()
     assert (values["kafka.bootstrap"], values["listen.port"]) == ("k:1", "7")
     text = json.dumps(CONTENTS)
-    for name in values:
+    for name in values.keys() | secrets.keys():
         assert f"#{{{name}}}" in text
     assert all(len(processor["comments"]) > 40 for processor in PROCESSORS.values())
+
+
+def test_what_is_secret_is_sensitive_and_has_no_value() -> None:
+    (context,) = FLOW["parameterContexts"].values()
+    secrets = parameters.sensitive_values(NifiSettings.model_construct())
+    for parameter in context["parameters"]:
+        assert parameter["sensitive"] == (parameter["name"] in secrets), parameter
+        assert ("value" in parameter) == (not parameter["sensitive"])
+    for service in CONTENTS["controllerServices"]:
+        for name, value in service["properties"].items():
+            sensitive = service["propertyDescriptors"].get(name, {}).get("sensitive", False)
+            assert sensitive == ("assword" in name), name
+            assert not sensitive or value.startswith("#{"), "a reference, never a value"
+
+
+def test_blocks_are_taken_only_with_the_gateways_certificate() -> None:
+    receive = PROCESSORS["Receive blocks"]["properties"]
+    (tls,) = CONTENTS["controllerServices"]
+    assert receive["SSL Context Service"] == tls["identifier"]
+    assert receive["client-authentication"] == "REQUIRED"
+    sender = receive["Authorized DN Pattern"].replace("#{tls.sender}", definition.parameters(FLOW)["tls.sender"])
+    for role in ("gateway", "operator", "nifi"):
+        assert bool(re.fullmatch(sender, f"CN={role}")) == (role == "gateway")
 
 
 def test_nothing_on_the_canvas_lies_on_something_else() -> None:
@@ -111,8 +136,9 @@ def test_the_stable_form_ignores_order_and_what_only_one_nifi_knows() -> None:
         exported = disturbed(FLOW, random.Random(seed))
         group = exported["flowContents"]["identifier"]
         exported = json.loads(json.dumps(exported).replace(group, f"another-id-{seed}"))
-        exported["flowContents"]["position"] = {"x": 400.0, "y": -20.0}
-        assert definition.text(exported) == build.FLOW_FILE.read_text(encoding="utf-8")
+        exported["flowContents"] |= {"position": {"x": 400.0, "y": -20.0}, "name": "another name"}
+        exported = definition.with_parameters(exported, {"topic.prefix": "race"})
+        assert definition.text(definition.as_of(exported, FLOW)) == build.FLOW_FILE.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,12 @@ import re
 import sys
 import zipfile
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from nifi.runtime import home
+from pitlane.tls import Files
 
 
 @pytest.fixture
@@ -62,6 +64,33 @@ def test_nothing_is_left_to_fill_in_and_nobody_else_may_reach_the_api(tools: Pat
     for file in (tmp_path / "home/conf").iterdir():
         assert not re.search(r"@\w+@", file.read_text()), file
     assert properties(tmp_path / "home")["nifi.web.http.host"] == "127.0.0.1"
+
+
+def test_over_https_nifi_wants_certificates_and_serves_nothing_else(tools: Path, tmp_path: Path) -> None:
+    place, files = tmp_path / "home", Files(tmp_path / "tls")
+    home.lay_out(place, tools, 1234)
+    key = properties(place)["nifi.sensitive.props.key"]
+    home.lay_out(place, tools, 1234, home.Secure(files, "first-password", "second-password"))
+    secured = properties(place)
+    assert (secured["nifi.web.http.host"], secured["nifi.web.http.port"]) == ("", "")
+    assert (secured["nifi.web.https.host"], secured["nifi.web.https.port"]) == ("127.0.0.1", "1234")
+    assert (secured["nifi.security.keystore"], secured["nifi.security.keystorePasswd"]) == (
+        str(tmp_path / "tls/nifi.p12"),
+        "first-password",
+    )
+    assert secured["nifi.security.truststorePasswd"] == "second-password"
+    assert secured["nifi.sensitive.props.key"] == key, "what is encrypted with it stays readable"
+    authorizers = ElementTree.parse(place / "conf/authorizers.xml")
+    assert secured["nifi.security.user.authorizer"] in [
+        each.text for each in authorizers.iterfind("authorizer/identifier")
+    ]
+    admins = [each.text for each in authorizers.iterfind(".//property[@name='Initial Admin Identity']")]
+    assert admins == ["CN=operator"]
+
+    home.lay_out(place, tools, 1234)
+    plain = properties(place)
+    assert (plain["nifi.web.http.port"], plain["nifi.web.https.port"]) == ("1234", "")
+    assert not {plain[f"nifi.security.{name}"] for name in ("keystore", "keystorePasswd", "truststorePasswd")} - {""}
 
 
 def test_a_home_links_to_what_it_shares_and_takes_the_newest_of_ours(tools: Path, tmp_path: Path) -> None:

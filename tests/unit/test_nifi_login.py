@@ -1,7 +1,9 @@
-"""Logging in to a NiFi of the official image, which serves https with a certificate that it made for itself.
+"""Logging in to other NiFis: that of the official image, which serves https with a certificate that it made for itself,
+and one that asks for a client certificate or a token.
 
-No such NiFi can be had here (its log-in is in no public jar), so one call of its API stands in: the token that NiFi's
-REST documentation describes, and a version that is told only to who brings it. TLS, keytool and the truststore are real.
+The official image's log-in is in no public jar, so one call of its API stands in: the token that NiFi's REST
+documentation describes, and a version that is told only to who brings it or a certificate of the right authority.
+TLS, keytool and the truststore are real.
 """
 
 import json
@@ -13,15 +15,17 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs
 
 import nipyapi
 import pytest
+import yaml
 
-from nifi import group
-from nifi.errors import LoginRefused, Unreachable
+from nifi import connection
+from nifi.errors import BadSettings, LoginRefused, Unreachable
 from pitlane.settings import REPOSITORY, NifiSettings
 
 pytestmark = pytest.mark.skipif(
@@ -39,7 +43,8 @@ class Nifi(BaseHTTPRequestHandler):
         self._answer(201, TOKEN, "text/plain") if known else self._answer(400, "no such user", "text/plain")
 
     def do_GET(self) -> None:
-        if self.path == "/nifi-api/flow/about" and self.headers["Authorization"] == f"Bearer {TOKEN}":
+        known = self.headers["Authorization"] == f"Bearer {TOKEN}" or self.connection.getpeercert()
+        if self.path == "/nifi-api/flow/about" and known:
             self._answer(200, json.dumps({"about": {"version": "2.3.0"}}), "application/json")
         else:
             self._answer(401, "Unauthorized", "text/plain")
@@ -78,11 +83,15 @@ def conf(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def url(conf) -> Iterator[str]:
+@contextmanager
+def serving(conf: Path, clients: Path | None = None) -> Iterator[str]:
+    """A NiFi's address; `clients`: the authority whose client certificates it asks for."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Nifi)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(conf / "certificate.pem", conf / "key.pem")
+    if clients:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(clients)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -90,6 +99,33 @@ def url(conf) -> Iterator[str]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture(scope="module")
+def url(conf) -> Iterator[str]:
+    with serving(conf) as address:
+        yield address
+
+
+def client(folder: Path) -> tuple[Path, Path]:
+    """A client certificate that is its own authority, and its key."""
+    folder.mkdir()
+    run(
+        "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "60", "-subj", "/CN=deployer",
+        "-keyout", folder / "key.pem", "-out", folder / "certificate.pem",
+    )  # fmt: skip
+    return folder / "certificate.pem", folder / "key.pem"
+
+
+@pytest.fixture(scope="module")
+def known_client(tmp_path_factory) -> tuple[Path, Path]:
+    return client(tmp_path_factory.mktemp("clients") / "known")
+
+
+@pytest.fixture(scope="module")
+def mutual(conf, known_client) -> Iterator[str]:
+    with serving(conf, known_client[0]) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -103,16 +139,22 @@ def certificate(conf, tmp_path_factory) -> Path:
 @pytest.fixture(autouse=True)
 def _nipyapi_as_before() -> Iterator[None]:
     config = nipyapi.config.nifi_config
-    before = config.host, config.ssl_ca_cert
+    before = dict(vars(config))
     yield
-    config.host, config.ssl_ca_cert = before
-    config.api_client = None
-    config.api_key.clear()
+    vars(config).update(before, api_client=None, api_key={})
 
 
-def settings(url: str, certificate: Path | None, tmp_path: Path, **changed: str) -> NifiSettings:
-    values = {"nifi_username": "pitlane", "nifi_password": PASSWORD, **changed}
-    return NifiSettings(_env_file=tmp_path / "none", nifi_url=url, nifi_certificate=certificate, **values)
+def settings(url: str, certificate: Path | None, tmp_path: Path, **changed: object) -> NifiSettings:
+    return NifiSettings(_env_file=tmp_path / "none", nifi_url=url, nifi_certificate=certificate, **changed)
+
+
+def user(password: str = PASSWORD) -> dict[str, str]:
+    return {"nifi_username": "pitlane", "nifi_password": password}
+
+
+def version(chosen: NifiSettings) -> str:
+    with connection.to(chosen) as nifi:
+        return nifi.version
 
 
 def test_the_script_gives_nifis_own_certificate(conf, certificate):
@@ -134,29 +176,112 @@ def test_the_script_says_what_is_wrong(conf, tmp_path):
 
 
 def test_logs_in(url, certificate, tmp_path):
-    assert group.connect(settings(url, certificate, tmp_path)) == "2.3.0"
+    with connection.to(settings(url, certificate, tmp_path, **user())) as nifi:
+        assert nifi == ("2.3.0", "localhost")
 
 
 def test_a_wrong_password_is_named_and_not_shown(url, certificate, tmp_path):
     with pytest.raises(LoginRefused, match="pitlane") as refused:
-        group.connect(settings(url, certificate, tmp_path, nifi_password="another-password"))
+        version(settings(url, certificate, tmp_path, **user("another-password")))
     assert "another-password" not in str(refused.value) + refused.value.hint
 
 
 def test_another_certificate_is_not_trusted(url, tmp_path):
+    with pytest.raises(Unreachable, match="not to be trusted"):
+        version(settings(url, None, tmp_path, **user()))
+
+
+def test_a_token_is_taken_and_not_to_the_next_nifi(url, certificate, tmp_path):
+    assert version(settings(url, certificate, tmp_path, nifi_token=TOKEN)) == "2.3.0"
+    with pytest.raises(LoginRefused, match="401"):
+        version(settings(url, certificate, tmp_path))
+    with pytest.raises(LoginRefused, match="401") as refused:
+        version(settings(url, certificate, tmp_path, nifi_token="another-token"))
+    assert "another-token" not in str(refused.value) + refused.value.hint
+
+
+def test_a_client_certificate_is_shown_and_not_to_the_next_nifi(mutual, certificate, known_client, tmp_path):
+    pem, key = known_client
+    shown = {"nifi_client_certificate": pem, "nifi_client_key": key}
+    assert version(settings(mutual, certificate, tmp_path, **shown)) == "2.3.0"
     with pytest.raises(Unreachable):
-        group.connect(settings(url, None, tmp_path))
+        version(settings(mutual, certificate, tmp_path))
+    both = tmp_path / "both.pem"
+    both.write_text(key.read_text() + pem.read_text())
+    assert version(settings(mutual, certificate, tmp_path, nifi_client_certificate=both)) == "2.3.0"
 
-
-def test_a_token_is_not_taken_to_the_next_nifi(url, certificate, tmp_path):
-    group.connect(settings(url, certificate, tmp_path))
+    pem, key = client(tmp_path / "stranger")
     with pytest.raises(Unreachable):
-        group.connect(settings(url, certificate, tmp_path, nifi_username=""))
+        version(settings(mutual, certificate, tmp_path, nifi_client_certificate=pem, nifi_client_key=key))
 
 
-def test_no_password_goes_over_plain_http(url, tmp_path):
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"nifi_client_key": "key.pem"}, "PITLANE_NIFI_CLIENT_CERTIFICATE"),
+        ({"nifi_client_certificate": "no.pem"}, "no.pem"),
+        ({"nifi_certificate": "no.pem"}, "no.pem"),
+    ],
+)
+def test_settings_that_do_not_fit_together_are_named(url, tmp_path, changed, named):
+    with pytest.raises(BadSettings, match=named):
+        version(NifiSettings(_env_file=tmp_path / "none", nifi_url=url, **changed))
+
+
+@pytest.mark.parametrize("secret", [user(), {"nifi_token": TOKEN}])
+def test_no_secret_goes_over_plain_http(url, tmp_path, secret):
     with pytest.raises(LoginRefused, match="takes no log-in"):
-        group.connect(settings(url.replace("https", "http"), None, tmp_path))
+        version(settings(url.replace("https", "http"), None, tmp_path, **secret))
+
+
+@pytest.fixture
+def profiles(url, mutual, certificate, known_client, tmp_path, monkeypatch) -> Path:
+    """A profiles file of nipyapi with every kind of log-in."""
+    pem, key = map(str, known_client)
+    told = {
+        "user": {"nifi_url": url, "nifi_user": "pitlane", "nifi_pass": PASSWORD, "ca_path": str(certificate)},
+        "stranger": {"nifi_url": url, "nifi_user": "pitlane", "nifi_pass": "wrong-word", "ca_path": str(certificate)},
+        "token": {"nifi_url": url, "nifi_bearer_token": TOKEN, "ca_path": str(certificate)},
+        "client": {"nifi_url": mutual, "client_cert": pem, "client_key": key, "ca_path": str(certificate)},
+        "untrusted": {"nifi_url": url, "nifi_bearer_token": TOKEN},
+        "nowhere": {"nifi_user": "pitlane", "nifi_pass": PASSWORD},
+        "plain": {"nifi_url": "http://127.0.0.1:9/nifi-api", "nifi_user": "pitlane", "nifi_pass": PASSWORD},
+    }
+    file = tmp_path / "profiles.yml"
+    file.write_text(yaml.safe_dump(told))
+    monkeypatch.setenv("NIPYAPI_PROFILES_FILE", str(file))
+    return file
+
+
+def profile(name: str, tmp_path: Path) -> NifiSettings:
+    return NifiSettings(_env_file=tmp_path / "none", nifi_url="https://127.0.0.1:9/nifi-api", nifi_profile=name)
+
+
+def test_a_profile_says_all_that_settings_say(profiles, tmp_path):
+    for name in ("user", "client", "token", "user"):
+        with connection.to(profile(name, tmp_path)) as nifi:
+            assert nifi == ("2.3.0", "localhost")
+    with pytest.raises(Unreachable, match="not to be trusted"):  # the authority of the profile before is gone
+        version(profile("untrusted", tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [("stranger", LoginRefused), ("nowhere", BadSettings), ("plain", BadSettings), ("unknown", BadSettings)],
+)
+def test_a_profile_that_does_not_do_is_named(profiles, tmp_path, name, error):
+    with pytest.raises(error, match=name) as refused:
+        version(profile(name, tmp_path))
+    assert "wrong-word" not in str(refused.value) + refused.value.hint
+
+
+def test_a_profiles_file_that_cannot_be_read_is_named(profiles, tmp_path):
+    profiles.write_text("user: [")
+    with pytest.raises(BadSettings, match="user"):
+        version(profile("user", tmp_path))
+    profiles.unlink()
+    with pytest.raises(BadSettings, match=r"profiles\.yml"):
+        version(profile("user", tmp_path))
 
 
 @pytest.mark.parametrize(("days", "renewed"), [(0, False), (29, False), (32, True)])

@@ -15,10 +15,14 @@ import org.apache.nifi.processor.exception.ProcessException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
@@ -37,6 +41,7 @@ final class Batch {
     private final List<Attempt> attempts = new ArrayList<>();
     private final List<FlowFile> kept = new ArrayList<>();
     private final Map<String, Integer> partitions = new HashMap<>();
+    private final Set<String> putOff = new HashSet<>();
     private int settled;
     /** Nothing can be sent any more in this trigger: the rest keeps its place in the queue. */
     private boolean over;
@@ -93,6 +98,7 @@ final class Batch {
                 final long millis = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - attempt.startNanos());
                 session.getProvenanceReporter().send(attempt.flowFile(), transit + attempt.topic(), millis);
                 session.transfer(attempt.flowFile(), PublishBlocks.SUCCESS);
+                count(PublishBlocks.PUBLISHED);
                 settled++;
             } catch (final ExecutionException e) {
                 failed(attempt.flowFile(), attempt.topic(), e.getCause());
@@ -111,6 +117,9 @@ final class Batch {
 
     private void failed(final FlowFile flowFile, final String topic, final Throwable error) {
         final Verdict verdict = Verdict.of(error);
+        if (verdict.kind() != Verdict.Kind.REFUSED && putOff.add(verdict.reason())) { // once a trigger
+            count(PublishBlocks.PUT_OFF + verdict.reason());
+        }
         switch (verdict.kind()) {
             case REFUSED -> reject(flowFile, topic, verdict.reason(), error.getMessage());
             case WAIT -> {
@@ -149,9 +158,16 @@ final class Batch {
         final Map<String, String> attributes = Map.of(
                 PublishBlocks.REASON_ATTRIBUTE, reason,
                 PublishBlocks.DETAIL_ATTRIBUTE, String.valueOf(detail),
-                PublishBlocks.TOPIC_ATTRIBUTE, topic);
+                PublishBlocks.TOPIC_ATTRIBUTE, topic,
+                PublishBlocks.TIME_ATTRIBUTE, Instant.now().truncatedTo(ChronoUnit.MILLIS).toString());
         session.transfer(session.putAllAttributes(flowFile, attributes), PublishBlocks.REJECTED);
+        count(PublishBlocks.REFUSED + reason);
         settled++;
+    }
+
+    /** Counted when the session commits. */
+    private void count(final String counter) {
+        session.adjustCounter(counter, 1, false);
     }
 
     /** The partition asked for, null where none is. Also what waits for the topic's metadata, so that send() need not. */

@@ -55,13 +55,20 @@ import java.util.regex.Pattern;
 @WritesAttributes({
         @WritesAttribute(attribute = PublishBlocks.REASON_ATTRIBUTE, description = "On 'rejected': the reason as a slug, for example record_too_large"),
         @WritesAttribute(attribute = PublishBlocks.DETAIL_ATTRIBUTE, description = "On 'rejected': what Kafka said"),
-        @WritesAttribute(attribute = PublishBlocks.TOPIC_ATTRIBUTE, description = "On 'rejected': the topic that did not take it")
+        @WritesAttribute(attribute = PublishBlocks.TOPIC_ATTRIBUTE, description = "On 'rejected': the topic that did not take it"),
+        @WritesAttribute(attribute = PublishBlocks.TIME_ATTRIBUTE, description = "On 'rejected': when, as ISO 8601 in UTC")
 })
 public class PublishBlocks extends AbstractProcessor {
 
     static final String REASON_ATTRIBUTE = "reject.reason";
     static final String DETAIL_ATTRIBUTE = "reject.detail";
     static final String TOPIC_ATTRIBUTE = "reject.topic";
+    static final String TIME_ATTRIBUTE = "reject.time";
+
+    /** Counters of NiFi; a reason follows the last two. */
+    static final String PUBLISHED = "published";
+    static final String REFUSED = "rejected: ";
+    static final String PUT_OFF = "put off: ";
 
     static final PropertyDescriptor BOOTSTRAP_SERVERS = new PropertyDescriptor.Builder()
             .name("Bootstrap Servers")

@@ -2,6 +2,7 @@ package io.pitlane.nifi;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -27,12 +28,15 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Future;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.StreamSupport;
@@ -125,6 +129,7 @@ class PublishBlocksTest {
 
     @Test
     void whatKafkaRefusesForGoodIsRejectedWithTheReasonAndTheRestGoesThrough() {
+        final Instant before = Instant.now().truncatedTo(ChronoUnit.MILLIS);
         kafka.answer("bad", new RecordTooLargeException("larger than the topic allows"));
         kafka.answer("forbidden", new TopicAuthorizationException("not yours"));
         enqueue("good", Map.of("route", "motion", "shard", "0"));
@@ -139,6 +144,13 @@ class PublishBlocksTest {
         rejected.getFirst().assertAttributeEquals("reject.detail", "larger than the topic allows");
         rejected.getFirst().assertAttributeEquals("reject.topic", "f1.motion");
         rejected.getLast().assertAttributeEquals("reject.reason", "topic_forbidden");
+        final Instant time = Instant.parse(rejected.getFirst().getAttribute("reject.time"));
+        assertFalse(time.isBefore(before) || time.isAfter(Instant.now()), time.toString());
+        assertTrue(rejected.getFirst().getAttributes().keySet().stream().filter(name -> name.startsWith("reject."))
+                .allMatch(Pattern.compile("(packet|block|reject)\\..+|shard").asMatchPredicate()), "the dead letters' headers");
+        assertEquals(1, runner.getCounterValue("published"));
+        assertEquals(1, runner.getCounterValue("rejected: record_too_large"));
+        assertEquals(1, runner.getCounterValue("rejected: topic_forbidden"));
         assertEquals(1, kafka.producers.size(), "a refused record does not cost the producer");
     }
 
@@ -179,6 +191,7 @@ class PublishBlocksTest {
         runner.assertQueueNotEmpty();
         assertTrue(((MockProcessContext) runner.getProcessContext()).isYieldCalled());
         runner.assertPenalizeCount(0);
+        assertEquals(1, runner.getCounterValue("put off: unavailable"), "once a trigger");
 
         kafka.answers.clear();
         runner.run(1, true, false);
@@ -222,6 +235,8 @@ class PublishBlocksTest {
         runner.assertTransferCount(PublishBlocks.SUCCESS, 0);
         runner.assertQueueNotEmpty();
         assertTrue(kafka.producers.getFirst().closed());
+        assertEquals(1, runner.getCounterValue("put off: producer_failed"));
+        assertNull(runner.getCounterValue("published"));
 
         kafka.answers.clear();
         runner.run(1, true, false);
