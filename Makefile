@@ -54,7 +54,7 @@ lint: ## Style and types
 	@$(HOME_FOLDER)/venv/bin/mypy
 
 # The tests that are about the pure modules; what only another test happens to run does not count as tested.
-PURE_TESTS = $(addprefix tests/unit/test_,gateway_decide.py gateway_blocks.py gateway_sessions.py spool.py gateway_live.py block_columns.py layouts.py readers.py glossary.py)
+PURE_TESTS = $(addprefix tests/unit/test_,gateway_decide.py gateway_blocks.py gateway_sessions.py spool.py gateway_live.py block_columns.py layouts.py readers.py records.py glossary.py)
 
 coverage: ## Every branch of f1_packets and of what the gateway decides is tested
 	@$(HOME_FOLDER)/venv/bin/python -m coverage run --data-file=$(HOME_FOLDER)/coverage -m pytest -q $(PURE_TESTS)

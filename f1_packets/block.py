@@ -20,6 +20,7 @@ import numpy as np
 
 from f1_packets.fields import text
 from f1_packets.packets import Packet
+from f1_packets.readers import HEADER_BYTES, Rejected, packet_of
 
 RIG_BYTES = 16
 PREFIX = struct.Struct(f"<Q{RIG_BYTES}s")
@@ -69,6 +70,29 @@ def entries(content: bytes, length: int) -> Iterator[Entry]:
 def entry_dtype(packet: Packet) -> np.dtype:
     """Fields `arrival_ns`, `rig` (S16) and `datagram` (the packet's own dtype)."""
     return np.dtype([("arrival_ns", "<u8"), ("rig", f"S{RIG_BYTES}"), ("datagram", packet.dtype)])
+
+
+class NotABlock(Rejected):
+    """Bytes that are no block of one packet."""
+
+    REASONS = (*Rejected.REASONS, "mixed_packets")
+
+
+def identify(content: bytes) -> Packet:
+    """The packet that a block holds, by the block alone: what every datagram of it says in its header.
+
+    Raises NotABlock; of no bytes, too.
+    """
+    try:
+        packet = packet_of(content[PREFIX.size : PREFIX.size + HEADER_BYTES])
+    except Rejected as rejected:
+        raise NotABlock(rejected.reason) from rejected
+    if len(content) % entry_bytes(packet.size):
+        raise NotABlock("wrong_size")
+    headers = decode(packet, content)["datagram"]["header"]
+    if not ((headers["packet_format"] == packet.format) & (headers["packet_id"] == packet.id)).all():
+        raise NotABlock("mixed_packets")
+    return packet
 
 
 def decode(packet: Packet, content: bytes) -> np.ndarray:

@@ -4,7 +4,7 @@ Whole blocks are read with `f1_packets.block`. Any bytes at all give a packet or
 """
 
 import struct
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from f1_packets.fields import Table
 from f1_packets.packets import FORMATS, PACKETS, Packet
@@ -21,7 +21,7 @@ SESSION_END_ORDER = 2**32
 class Rejected(ValueError):
     """Bytes that are no packet. `reason` is one of REASONS."""
 
-    REASONS = ("too_short", "unknown_format", "unknown_packet", "wrong_size")
+    REASONS: ClassVar[tuple[str, ...]] = ("too_short", "unknown_format", "unknown_packet", "wrong_size")
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -50,14 +50,20 @@ def identify(datagram: bytes) -> Packet:
 
     Raises Rejected. A size alone never decides: several packets and formats share one.
     """
-    if len(datagram) < HEADER_BYTES:
-        raise Rejected("too_short")
-    packet_format = datagram[0] | datagram[1] << 8
-    packet = PACKETS.get((packet_format, datagram[6]))
-    if packet is None:
-        raise Rejected("unknown_packet" if packet_format in FORMATS else "unknown_format")
+    packet = packet_of(datagram)
     if len(datagram) != packet.size:
         raise Rejected("wrong_size")
+    return packet
+
+
+def packet_of(header: bytes) -> Packet:
+    """The packet that a header, or a datagram that begins with one, calls itself. Raises Rejected."""
+    if len(header) < HEADER_BYTES:
+        raise Rejected("too_short")
+    packet_format = header[0] | header[1] << 8
+    packet = PACKETS.get((packet_format, header[6]))
+    if packet is None:
+        raise Rejected("unknown_packet" if packet_format in FORMATS else "unknown_format")
     return packet
 
 

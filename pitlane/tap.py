@@ -8,16 +8,14 @@ A dead letter has `reject_reason`, what the headers say of it, and its bytes in 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from f1_packets import PACKETS, Packet, block, read_event, text
+from f1_packets import PACKETS, Packet, block, records, text
 from pitlane.errors import PitlaneError
 from pitlane.settings import KafkaSettings
 from pitlane.topics import MARK
 
-EVENT = 3
 POLL_MS = 200
 
 
@@ -53,8 +51,8 @@ def tap(topic: str, settings: KafkaSettings, *, from_beginning: bool, follow: bo
             for partition in partitions:
                 consumer.seek(partition, ends[partition])
         while follow or any(consumer.position(partition) < ends[partition] for partition in partitions):
-            for records in consumer.poll(POLL_MS).values():
-                for record in records:
+            for batch in consumer.poll(POLL_MS).values():
+                for record in batch:
                     if follow or record.offset < ends[TopicPartition(name, record.partition)]:
                         where = {"topic": name, "shard": record.partition, "offset": record.offset}
                         for entry in entries(record.headers, record.value):
@@ -69,8 +67,7 @@ def entries(headers: Sequence[tuple[str, bytes]], content: bytes) -> Iterator[di
     packet = _packet(said)
     try:
         if packet is not None:
-            for entry in block.decode(packet, content):
-                yield _datagram(packet, entry)
+            yield from records.datagrams(packet, content)
         else:
             yield from _dead_letters(said, content)
     except ValueError as error:
@@ -86,17 +83,6 @@ def _packet(said: dict[str, str]) -> Packet | None:
         return None
 
 
-def _datagram(packet: Packet, entry: np.void) -> dict[str, Any]:
-    datagram = entry["datagram"]
-    stamp = {"arrival_ns": int(entry["arrival_ns"]), "rig": text(bytes(entry["rig"]))}
-    if packet.id != EVENT:
-        fields: dict[str, Any] = _plain(datagram)
-        return stamp | fields
-    # An event's details are a union, and what its code does not define is uninitialised memory.
-    event = read_event(datagram.tobytes())
-    return stamp | {"header": _plain(datagram["header"]), "code": event.code, "known": event.known, **event.members}
-
-
 def _dead_letters(said: dict[str, str], content: bytes) -> Iterator[dict[str, Any]]:
     if MARK in said:
         return
@@ -105,14 +91,3 @@ def _dead_letters(said: dict[str, str], content: bytes) -> Iterator[dict[str, An
     }
     for each in block.entries(content, int(said.get("block.bytes", len(content)))):
         yield {"arrival_ns": each.arrival_ns, "rig": each.rig, **about, "datagram": each.datagram.hex()}
-
-
-def _plain(value: Any) -> Any:
-    """Numpy's values as Python's: structs as dicts, arrays as lists, names as text."""
-    if isinstance(value, np.void):
-        return {name: _plain(value[name]) for name in value.dtype.names or ()}
-    if isinstance(value, np.ndarray):
-        return [_plain(element) for element in value]
-    if isinstance(value, bytes):
-        return text(value)
-    return value.item()

@@ -4,11 +4,14 @@ Each is installed by name into `.pitlane/tools/peers/VERSION` and loaded under a
 `f1`.
 """
 
+import ctypes
 import importlib.util
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import cache
 from types import ModuleType
+from typing import Any
 
 from pitlane.samples import uv
 from pitlane.settings import HOME
@@ -32,3 +35,19 @@ def peer_decoder(packet_format: int) -> ModuleType:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def values(value: Any) -> Iterator[Any]:
+    """A peer's structure as plain values in its order; by position, since its 2023 and 2024 lap history has one name twice."""
+    if isinstance(value, ctypes.Structure):
+        raw, offset = bytes(value), 0
+        for _, kind in value._fields_:
+            yield from values(kind.from_buffer_copy(raw, offset))
+            offset += ctypes.sizeof(kind)
+    elif isinstance(value, ctypes.Union):
+        yield from bytes(value)
+    elif isinstance(value, ctypes.Array) and not isinstance(value[0], bytes):
+        for element in value:
+            yield from values(element)
+    else:
+        yield getattr(value, "value", value)

@@ -2,12 +2,15 @@
 
     TOOLS/nifi/lib/               jars and NARs, from Maven Central
     TOOLS/nifi/unpacked/          the same NARs unpacked, as NiFi itself would on its first start
+    TOOLS/nifi/python/            what NiFi runs Python processors with
     TOOLS/nifi-extensions/        our NAR, built from nifi/extensions; a change of its source builds only this again
+    TOOLS/nifi-python/            the NAR of our Python processors, and unpacked
 
     HOME/conf/                    from nifi/runtime/conf, with this home's port and its own key for sensitive properties;
                                   NiFi adds its flow, and in users.xml and authorizations.xml who may do what over https
     HOME/lib, HOME/work/nar/…     links into TOOLS: a home takes no megabytes but for its data
-    HOME/extensions/              our NAR, and whatever NARs a person drops there
+    HOME/extensions/              our NARs, and whatever NARs a person drops there
+    HOME/python_extensions/       whatever Python processors a person drops there
     HOME/*_repository, state …    NiFi's data
 
 A home belongs to one installed NiFi; both only ever read what they share.
@@ -17,11 +20,13 @@ import hashlib
 import re
 import secrets
 import shutil
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from nifi.runtime import python_nar
 from pitlane.stack import maven, tools
 from pitlane.stack.ports import LOOPBACK
 from pitlane.tls import Files
@@ -33,6 +38,7 @@ EXTENSIONS = HERE.parent / "extensions"
 
 NAME = "nifi"
 EXTENSIONS_NAME = "nifi-extensions"
+PYTHON_NAME = "nifi-python"
 
 # What NiFi calls the folder of a NAR's jars once it is unpacked.
 _PACKED, _UNPACKED = "META-INF/bundled-dependencies", "NAR-INF/bundled-dependencies"
@@ -53,7 +59,7 @@ def _quiet(_: str) -> None:
 
 
 def install(tools_folder: Path, say: Callable[[str], None] = _quiet) -> Path:
-    """Installs NiFi and our NAR below `tools_folder` unless they are there; returns NiFi's folder.
+    """Installs NiFi and our NARs below `tools_folder` unless they are there; returns NiFi's folder.
 
     `say` gets a line of text before each long step. Raises `pitlane.stack.errors.Missing` (no JDK, no Maven) and
     `InstallFailed`.
@@ -65,6 +71,7 @@ def install(tools_folder: Path, say: Callable[[str], None] = _quiet) -> Path:
         say("NiFi 2.3.0 from Maven Central (about 500 MB)")
         tools.install(place, stamp, lambda part: _gather(part, tools_folder.parent / "logs" / "install-nifi.log"))
     install_extensions(tools_folder, say)
+    install_python(tools_folder, say)
     return place
 
 
@@ -81,6 +88,20 @@ def install_extensions(tools_folder: Path, say: Callable[[str], None] = _quiet) 
     return place
 
 
+def install_python(tools_folder: Path, say: Callable[[str], None] = _quiet) -> Path:
+    """Packs our Python processors for this Python unless they are packed; returns the folder that holds their NAR."""
+    place = tools_folder / PYTHON_NAME
+    stamp = tools.fingerprint(python_nar.platform_tag(), _fingerprint(python_nar.sources(), python_nar.REPOSITORY))
+    if not tools.is_installed(place, stamp):
+        say("Pitlane's Python processors")
+        tools.install(place, stamp, _pack)
+    return place
+
+
+def _pack(part: Path) -> None:
+    unpack(python_nar.build(part), part / "unpacked" / "extensions")
+
+
 def _is_source(path: Path) -> bool:
     return not {"target", "test"} & set(path.relative_to(EXTENSIONS).parts)
 
@@ -94,6 +115,7 @@ def _gather(part: Path, log: Path) -> None:
     build = part / "build"
     shutil.copytree(POMS, build)
     maven.run(build / "pom.xml", "package", "-Dmaven.test.skip", log=log)
+    (build / "lib" / "target" / "python").replace(part / "python")
     lib = part / "lib"
     lib.mkdir()
     for pattern in ("lib/target/*.jar", "lib/target/*.nar", "*-nar/target/*.nar"):
@@ -137,18 +159,23 @@ def _working_folder(nar: Path) -> str:
 def lay_out(home: Path, tools_folder: Path, port: int, secure: Secure | None = None) -> None:
     """Makes or refreshes a home for the NiFi in `tools_folder`, which `install` made. Data and keys in it stay.
 
-    The API is served on `port` of this machine, to everybody there or, `secure`, to who has a certificate. Refreshing takes what changed in nifi/runtime/conf and in our NAR; call it while the home's NiFi is stopped.
+    The API is served on `port` of this machine, to everybody there or, `secure`, to who has a certificate. Refreshing
+    takes what changed in nifi/runtime/conf and in our NARs; call it while the home's NiFi is stopped.
     """
-    for folder in ("conf", "extensions", "work/nar/framework", "work/nar/extensions"):
+    for folder in ("conf", "extensions", "python_extensions", "work/nar/framework", "work/nar/extensions"):
         (home / folder).mkdir(parents=True, exist_ok=True)
     installed = tools_folder / NAME
     _link(home / "lib", installed / "lib")
-    for unpacked in sorted(installed.glob("unpacked/*/*")):
-        _link(home / "work" / "nar" / unpacked.relative_to(installed / "unpacked"), unpacked)
+    _link(home / "python", installed / "python")
+    for tool in (installed, tools_folder / PYTHON_NAME):
+        for unpacked in sorted(tool.glob("unpacked/*/*")):
+            _link(home / "work" / "nar" / unpacked.relative_to(tool / "unpacked"), unpacked)
     for nar in (tools_folder / EXTENSIONS_NAME).glob("*.nar"):
         # A copy, as NiFi watches the files of this folder and deletes what is taken out on the canvas.
         shutil.copyfile(nar, home / "extensions" / nar.name)
-    values = {"sensitive_key": _sensitive_key(home), **_web(port, secure)}
+    for nar in (tools_folder / PYTHON_NAME).glob("*.nar"):
+        _link(home / "extensions" / nar.name, nar)
+    values = {"sensitive_key": _sensitive_key(home), "python": sys.executable, **_web(port, secure)}
     for template in CONF.iterdir():
         target = home / "conf" / template.name
         target.touch(mode=0o600)

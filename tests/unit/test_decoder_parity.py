@@ -1,6 +1,5 @@
 """Value by value against f1-packets from PyPI, one independent release for each format."""
 
-import ctypes
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 
 from f1_packets import EVENTS, PACKETS, Packet, identify, read_event
-from tests.peers import peer_decoder
+from tests.peers import peer_decoder, values
 from tests.shared import CAPTURES, RACE_2026, TIME_TRIAL, needs_recordings, needs_shared
 
 MEMBER_OF_CODE = {
@@ -36,22 +35,6 @@ def flat(value: Any) -> Iterator[Any]:
         yield plain.split(b"\0")[0] if isinstance(plain, bytes) else plain
 
 
-def theirs(value: Any) -> Iterator[Any]:
-    """The peer's values in its order; by position, since its 2023 and 2024 lap history has one name twice."""
-    if isinstance(value, ctypes.Structure):
-        raw, offset = bytes(value), 0
-        for _, kind in value._fields_:
-            yield from theirs(kind.from_buffer_copy(raw, offset))
-            offset += ctypes.sizeof(kind)
-    elif isinstance(value, ctypes.Union):
-        yield from bytes(value)
-    elif isinstance(value, ctypes.Array) and not isinstance(value[0], bytes):
-        for element in value:
-            yield from theirs(element)
-    else:
-        yield getattr(value, "value", value)
-
-
 def same(left: list[Any], right: list[Any]) -> bool:
     """Equal, NaN with NaN; random bytes make some."""
     return len(left) == len(right) and all(a == b or (a != a and b != b) for a, b in zip(left, right, strict=True))
@@ -60,7 +43,7 @@ def same(left: list[Any], right: list[Any]) -> bool:
 def assert_parity(raw: bytes) -> None:
     packet = identify(raw)
     decoded = peer_decoder(packet.format).resolve(raw)
-    assert same(ours(raw, packet), list(theirs(decoded))), f"{packet.format} {packet.name}"
+    assert same(ours(raw, packet), list(values(decoded))), f"{packet.format} {packet.name}"
 
 
 @pytest.mark.parametrize("packet", [pytest.param(p, id=f"{p.format}-{p.name}") for p in PACKETS.values()])
@@ -82,7 +65,7 @@ def test_event_members_decode_alike(year: int) -> None:
         union = peer_decoder(year).resolve(raw).event_details
         member = getattr(union, MEMBER_OF_CODE.get(code, ""), None)
         if table.fields and member is not None:
-            assert list(read_event(raw).members.values()) == list(theirs(member)), f"{year} {code}"
+            assert list(read_event(raw).members.values()) == list(values(member)), f"{year} {code}"
             compared += 1
     assert compared >= 10
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import sys
 import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
@@ -26,6 +27,9 @@ def tools(tmp_path: Path) -> Path:
     ours = folder / home.EXTENSIONS_NAME
     ours.mkdir()
     (ours / "pitlane-nifi-nar-0.1.0.nar").write_text("first")
+    python = folder / home.PYTHON_NAME
+    (python / "unpacked" / "extensions" / "pitlane-python-nar-0.1.0.nar-unpacked").mkdir(parents=True)
+    (python / "pitlane-python-nar-0.1.0.nar").write_text("processors")
     return folder
 
 
@@ -97,9 +101,21 @@ def test_a_home_links_to_what_it_shares_and_takes_the_newest_of_ours(tools: Path
     assert unpacked.is_symlink()
     assert (unpacked / "nar-digest").exists()
     assert (place / "extensions/pitlane-nifi-nar-0.1.0.nar").read_text() == "first"
+    # The Python processors take 65 MB with their libraries.
+    python = "pitlane-python-nar-0.1.0.nar"
+    assert (place / "extensions" / python).readlink() == tools / "nifi-python" / python
+    assert (place / "work/nar/extensions" / f"{python}-unpacked").is_symlink()
 
     (tools / home.EXTENSIONS_NAME / "pitlane-nifi-nar-0.1.0.nar").write_text("second")
     (place / "extensions/somebody-elses.nar").write_text("stays")
     home.lay_out(place, tools, 1234)
     assert (place / "extensions/pitlane-nifi-nar-0.1.0.nar").read_text() == "second"
     assert (place / "extensions/somebody-elses.nar").exists()
+
+
+def test_python_processors_run_on_the_python_whose_libraries_they_bring(tools: Path, tmp_path: Path) -> None:
+    place = tmp_path / "home"
+    home.lay_out(place, tools, 1234)
+    assert properties(place)["nifi.python.command"] == sys.executable
+    assert (place / "python").readlink() == tools / "nifi/python"
+    assert (place / "python_extensions").is_dir()

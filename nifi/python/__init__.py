@@ -1,0 +1,1 @@
+"""What runs in NiFi's own Python: the processors, each a module that NiFi finds, and what they share."""
