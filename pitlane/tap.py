@@ -11,7 +11,7 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from f1_packets import PACKETS, Packet, block, records, text
+from f1_packets import PACKETS, Packet, block, records
 from pitlane.errors import PitlaneError
 from pitlane.settings import KafkaSettings
 from pitlane.topics import MARK

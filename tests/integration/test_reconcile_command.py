@@ -196,15 +196,15 @@ def test_what_waits_in_nifi_is_counted_there(stack: Stack, driven: int) -> None:
 @contextmanager
 def small_records_only(stack: Stack) -> Iterator[None]:
     """What publishes takes no block of more than 1 KB: they become dead letters."""
-    group.connect(stack.settings(NifiSettings))
 
     def allow(size: str) -> str:
-        publisher = canvas.get_processor("Publish to Kafka", greedy=False)
-        canvas.schedule_processor(publisher, False)
-        before: str = publisher.component.config.properties["Max Request Size"]
-        publisher = canvas.get_processor(publisher.id, "id")
-        canvas.update_processor(publisher, ProcessorConfigDTO(properties={"Max Request Size": size}))
-        canvas.schedule_processor(canvas.get_processor(publisher.id, "id"), True)
+        with connection.to(stack.settings(NifiSettings)):
+            publisher = canvas.get_processor("Publish to Kafka", greedy=False)
+            canvas.schedule_processor(publisher, False)
+            before: str = publisher.component.config.properties["Max Request Size"]
+            publisher = canvas.get_processor(publisher.id, "id")
+            canvas.update_processor(publisher, ProcessorConfigDTO(properties={"Max Request Size": size}))
+            canvas.schedule_processor(canvas.get_processor(publisher.id, "id"), True)
         return before
 
     before = allow("1 KB")
