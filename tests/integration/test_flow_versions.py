@@ -312,6 +312,44 @@ def test_queued_blocks_survive_an_upgrade_and_a_downgrade(deployed: NifiSettings
     assert post(deployed, [block(2)]) == 200
 
 
+def test_a_version_that_would_take_the_queue_from_queued_blocks_is_refused(
+    deployed: NifiSettings, flows: Path, own: Stack
+) -> None:
+    def disconnect(contents: dict[str, Any]) -> None:
+        contents["connections"].remove(named(contents, "connections", "lap_data"))
+        named(contents, "processors", "Route by packet ID")["autoTerminatedRelationships"] = ["lap_data"]
+
+    add_version(flows, disconnect)
+    own.kafka.stop()
+    try:
+        sent = block(2)
+        assert post(deployed, [sent]) == 200
+        wanted = {sent[0]["block.id"]}
+        wait_for(wanted, lambda: set(queued(deployed)["blocks"]))
+        with pytest.raises(Refused, match="queue"):
+            deploy(deployed)
+        assert set(queued(deployed)["blocks"]) == wanted
+        assert state(deployed)[0] == "1"
+    finally:
+        own.kafka.start()
+    assert start(deployed)["processors"] == 4
+    assert records(deployed, topics.topic("lap_data"), wanted).keys() == wanted
+    assert deploy(deployed)["flow"] == "upgraded"
+
+
+def test_a_canvas_whose_version_is_gone_is_left_alone(deployed: NifiSettings, flows: Path, own: Stack) -> None:
+    change(deployed, {BATCH: "100"})
+    commit(deployed, "Smaller batches")
+    file = repository.path(2, flows)
+    content = file.read_text()
+    file.unlink()
+    with pytest.raises(NoVersion, match="version 2, which is not there"):
+        deploy(deployed)
+    assert deploy(deployed, keep_changes=True)["flow"] == "kept"
+    file.write_text(content)
+    assert deploy(deployed)["flow"] == "unchanged"
+
+
 def test_a_second_group_on_the_same_port_is_refused_or_left_stopped(deployed: NifiSettings) -> None:
     with pytest.raises(NotRunning, match="is taken"):
         deploy(deployed, name="third")
