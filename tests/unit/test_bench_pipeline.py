@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from benchmarks.load import due_s
-from benchmarks.pipeline import Frames, unaccounted
+from benchmarks.pipeline import Frames, Record, unaccounted
 from benchmarks.tables import differences
 
 
@@ -24,6 +24,13 @@ def test_latency_is_from_when_the_frame_was_due() -> None:
     frames = Frames([(5.0, 7), (7.030, 1000), (7.081, 1003)])
     latencies = frames.latencies_ms(lambda frame: 7 + due_s(frame, 2, 4, 20), 6, 8)
     assert latencies == pytest.approx([5, 6])
+
+
+def test_a_record_is_its_datagrams() -> None:
+    # arrival as u64 and the rig in 16 bytes, then the datagram: twice 24 bytes and three more
+    content = b"\x01" + bytes(7) + b"rig".ljust(16, b"\0") + b"abc" + b"\x00\x01" + bytes(22) + b"xyz"
+    record = Record({"block.bytes": "27"}, content, 0)
+    assert list(record.datagrams()) == [(1, b"abc"), (256, b"xyz")]
 
 
 def test_the_equation_of_the_ledger() -> None:
