@@ -1,12 +1,12 @@
 """The flow on a NiFi and a Kafka of its own: deployed, changed, fed with blocks of every packet, cut off from Kafka."""
 
-import json
 import secrets
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kafka import KafkaConsumer, TopicPartition
@@ -15,7 +15,7 @@ from nipyapi import canvas
 from rich.console import Console
 
 from f1_packets import PACKET_NAMES
-from nifi import build, definition, group
+from nifi import connection, definition, group, parameters, repository
 from nifi.deploy import deploy
 from nifi.errors import InvalidFlow, NotDeployed, Unreachable
 from nifi.export import export
@@ -24,15 +24,21 @@ from nifi.stop import stop
 from pitlane import topics
 from pitlane.settings import NifiSettings
 from pitlane.stack.stack import Stack
+from tests.flows import add_version, named, stack_with_copy
 from udp_gateway import flowfile
 
 FlowFile = tuple[dict[str, str], bytes]
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("nifi")
+
+
+@pytest.fixture(scope="module")
+def own(folder: Path) -> Iterator[Stack]:
     """An empty NiFi, and Kafka with the topics; ours alone, since these tests stop Kafka and change the flow."""
-    stack = Stack.ephemeral(tmp_path_factory.mktemp("nifi") / "stack")
+    stack, _ = stack_with_copy(folder)
     try:
         stack.up(Console(stderr=True), [stack.nifi.title, "Topics"])
         yield stack
@@ -47,8 +53,8 @@ def settings(own: Stack) -> NifiSettings:
 
 @pytest.fixture(scope="module")
 def deployed(settings: NifiSettings, own: Stack) -> NifiSettings:
-    """The settings of a NiFi that runs the repo's flow, whichever test runs first."""
-    deploy(settings)
+    """The settings of a NiFi that runs the repo's first version, whichever test runs first."""
+    deploy(settings, 1)
     return settings
 
 
@@ -115,17 +121,23 @@ def test_an_empty_nifi_gets_the_flow_and_a_second_run_changes_nothing(
     state = status(settings)
     assert (state["running"], state["stopped"], state["invalid"], state["errors"]) == (4, 0, 0, [])
 
-    # What NiFi says it has is the repo's file, byte for byte, when it is written over a copy of that file.
-    copy = tmp_path / "flow.json"
-    copy.write_text(build.FLOW_FILE.read_text())
-    assert export(settings, copy)["changed"] is False
-    on_canvas = definition.parameters(group.read(group.get()))
-    assert on_canvas == build.parameter_values(settings) | dict.fromkeys(build.sensitive_values(settings), "")
+    # What NiFi says it has is the repository's version.
+    exported = tmp_path / "flow.json"
+    assert export(settings, exported)["changed"] is True
+    version = repository.read(1)
+    del version["snapshotMetadata"]
+    assert exported.read_text() == definition.text(version)
+    assert export(settings, exported)["changed"] is False
+    with connection.to(settings):
+        on_canvas = definition.parameters(group.read(group.get()))
+        versions = [each.revision.version for each in canvas.list_all_processors(first["group"])]
+    secret = dict.fromkeys(parameters.sensitive_values(settings), "")
+    assert on_canvas == parameters.parameter_values(settings) | secret
 
-    versions = [each.revision.version for each in canvas.list_all_processors(first["group"])]
     again = deploy(settings)
     assert again == {**first, "flow": "unchanged", "parameters": []}
-    assert [each.revision.version for each in canvas.list_all_processors(first["group"])] == versions
+    with connection.to(settings):
+        assert [each.revision.version for each in canvas.list_all_processors(first["group"])] == versions
 
     # NiFi took the NARs that the install had unpacked, and did not unpack 250 MB for this home.
     for unpacked in (own.nifi.folder / "work/nar").glob("*/nifi-*"):
@@ -183,58 +195,47 @@ def test_what_even_the_dead_letters_refuse_waits_where_a_person_sees_it(deployed
     assert queues == {"refused even here": 1}
 
 
-def test_a_changed_flow_is_updated_in_place_and_changed_back(deployed: NifiSettings, tmp_path: Path) -> None:
-    flow = json.loads(build.FLOW_FILE.read_text())
-    publisher = next(each for each in flow["flowContents"]["processors"] if each["name"] == "Publish to Kafka")
-    publisher["properties"]["FlowFiles per Batch"] = "100"
-    changed = tmp_path / "changed.json"
-    changed.write_text(json.dumps(flow))
-    before = group.get().id
-
-    assert deploy(deployed, changed)["flow"] == "updated"
-    on_canvas = canvas.get_processor("Publish to Kafka", greedy=False).component.config.properties
-    assert on_canvas["FlowFiles per Batch"] == "100"
-    assert group.get().id == before
-    exported = tmp_path / "exported.json"
-    assert export(deployed, exported)["changed"] is True
-    assert definition.text(definition.read(exported)) == exported.read_text()
-
-    other_prefix = deploy(deployed.model_copy(update={"topic_prefix": "race"}), changed)
-    assert (other_prefix["flow"], other_prefix["parameters"]) == ("unchanged", ["topic.prefix"])
-
+def test_another_place_has_other_parameters(deployed: NifiSettings) -> None:
+    other = deploy(deployed.model_copy(update={"topic_prefix": "race"}))
+    assert (other["flow"], other["parameters"]) == ("unchanged", ["topic.prefix"])
     back = deploy(deployed)
-    assert (back["flow"], back["parameters"], back["group"]) == ("updated", ["topic.prefix"], before)
-    assert deploy(deployed)["flow"] == "unchanged"
+    assert (back["flow"], back["parameters"]) == ("unchanged", ["topic.prefix"])
     assert status(deployed)["queued"] == 1, "what was queued before stays"
 
-    publisher["properties"]["acks"] = "0"
-    changed.write_text(json.dumps(flow))
-    with pytest.raises(InvalidFlow, match="acks"):
-        deploy(deployed, changed)
-    assert deploy(deployed)["flow"] == "updated"
 
+def test_a_version_that_cannot_run_is_refused_in_words_and_the_one_before_runs_again(
+    deployed: NifiSettings, folder: Path
+) -> None:
+    def break_it(contents: dict[str, Any]) -> None:
+        named(contents, "processors", "Publish to Kafka")["properties"]["acks"] = "0"
 
-def test_a_flow_without_tls_is_updated_to_one_that_wants_certificates(deployed: NifiSettings, tmp_path: Path) -> None:
-    flow = json.loads(build.FLOW_FILE.read_text())
-    flow["flowContents"]["controllerServices"] = []
-    receive = next(each for each in flow["flowContents"]["processors"] if each["name"] == "Receive blocks")
-    del receive["properties"]["SSL Context Service"], receive["propertyDescriptors"]["SSL Context Service"]
-    plain_file = tmp_path / "plain.json"
-    plain_file.write_text(json.dumps(flow))
-    plain = deployed.model_copy(update={"nifi_blocks_certificate": None})
-    queued = status(deployed)["queued"]
-
-    assert deploy(plain, plain_file)["flow"] == "updated"
-    assert post(plain, [block(2)]) == 200
-    assert deploy(deployed)["flow"] == "updated"
+    number = add_version(folder / "flows", break_it)
+    with pytest.raises(InvalidFlow, match=r"Publish to Kafka.*acks"):
+        deploy(deployed)
+    assert status(deployed)["invalid"] == 1
+    assert deploy(deployed, number - 1)["flow"] == "downgraded"
     assert post(deployed, [block(2)]) == 200
-    assert status(deployed)["queued"] >= queued
+
+
+def test_a_flow_without_tls_is_upgraded_to_one_that_wants_certificates(deployed: NifiSettings, folder: Path) -> None:
+    def open_it(contents: dict[str, Any]) -> None:
+        contents["controllerServices"] = []
+        receive = named(contents, "processors", "Receive blocks")
+        del receive["properties"]["SSL Context Service"], receive["propertyDescriptors"]["SSL Context Service"]
+        named(contents, "processors", "Publish to Kafka")["properties"].pop("acks", None)
+
+    number = add_version(folder / "flows", open_it)
+    plain = deployed.model_copy(update={"nifi_blocks_certificate": None})
+    assert deploy(plain, number)["flow"] == "upgraded"
+    assert post(plain, [block(2)]) == 200
+    assert deploy(deployed, 1)["flow"] == "downgraded"
+    assert post(deployed, [block(2)]) == 200
 
 
 def test_a_stopped_flow_starts_again(deployed: NifiSettings) -> None:
     stop(deployed)
     assert status(deployed)["stopped"] == 4
-    assert deploy(deployed)["flow"] == "unchanged"
+    assert deploy(deployed, 1)["flow"] == "unchanged"
     assert status(deployed)["running"] == 4
 
 

@@ -74,7 +74,9 @@ def test_only_the_operator_gets_in(secure: Stack) -> None:
     assert isinstance(asked(secure, ""), str)
     assert isinstance(asked(secure, "nifi"), str)
     with pytest.raises(Unreachable):
-        status(secure.settings(NifiSettings).model_copy(update={"nifi_client_certificate": None}))
+        status(
+            secure.settings(NifiSettings).model_copy(update={"nifi_client_certificate": None, "nifi_client_key": None})
+        )
 
 
 def test_nothing_of_it_speaks_plain_http_but_its_management_port(secure: Stack) -> None:

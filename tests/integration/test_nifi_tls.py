@@ -16,7 +16,7 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 from rich.console import Console
 
-from nifi import group
+from nifi import connection, group
 from nifi.deploy import deploy
 from pitlane import topics
 from pitlane.certificates import ensure
@@ -127,8 +127,8 @@ def test_only_the_gateways_certificate_may_post(
     assert [name for name, answer in answers.items() if isinstance(answer, int)] == []
     assert posted(settings, of(ours, "operator")) == 403
     assert posted(settings, None) == "no HTTP"
-    group.connect(settings)
-    snapshot = group.get().status.aggregate_snapshot
+    with connection.to(settings):
+        snapshot = group.get().status.aggregate_snapshot
     assert (snapshot.flow_files_in, snapshot.flow_files_queued) == (0, 0)
 
     assert posted(settings, settings.blocks_context()) == 200

@@ -15,7 +15,7 @@ from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from nipyapi import canvas
 from nipyapi.nifi import ProcessorConfigDTO
 
-from nifi import group
+from nifi import connection
 from nifi.queued import queued
 from pitlane import capture, replay, topics
 from pitlane.settings import KafkaSettings, MigrationSettings, NifiSettings
@@ -157,16 +157,17 @@ def test_a_batch_that_the_ledger_lacks_is_noticed(stack: Stack, driven: int) -> 
 def publishing_stopped(stack: Stack) -> Iterator[NifiSettings]:
     """NiFi takes blocks and keeps them: what publishes does not run."""
     settings = stack.settings(NifiSettings)
-    group.connect(settings)
-    publishers = [each for each in canvas.list_all_processors() if each.component.type.endswith("PublishBlocks")]
-    assert publishers
-    for each in publishers:
-        canvas.schedule_processor(each, False)
+    with connection.to(settings):
+        publishers = [each for each in canvas.list_all_processors() if each.component.type.endswith("PublishBlocks")]
+        assert publishers
+        for each in publishers:
+            canvas.schedule_processor(each, False)
     try:
         yield settings
     finally:
-        for each in publishers:
-            canvas.schedule_processor(canvas.get_processor(each.id, "id"), True)
+        with connection.to(settings):
+            for each in publishers:
+                canvas.schedule_processor(canvas.get_processor(each.id, "id"), True)
 
 
 @needs_recordings
@@ -195,16 +196,16 @@ def test_what_waits_in_nifi_is_counted_there(stack: Stack, driven: int) -> None:
 @contextmanager
 def small_records_only(stack: Stack) -> Iterator[None]:
     """What publishes takes no block of more than 1 KB: they become dead letters."""
-    group.connect(stack.settings(NifiSettings))
 
     def allow(size: str) -> str:
-        publisher = canvas.get_processor("Publish to Kafka", greedy=False)
-        canvas.schedule_processor(publisher, False)
-        before: str = publisher.component.config.properties["Max Request Size"]
-        publisher = canvas.get_processor(publisher.id, "id")
-        canvas.update_processor(publisher, ProcessorConfigDTO(properties={"Max Request Size": size}))
-        canvas.schedule_processor(canvas.get_processor(publisher.id, "id"), True)
-        return before
+        with connection.to(stack.settings(NifiSettings)):
+            publisher = canvas.get_processor("Publish to Kafka", greedy=False)
+            canvas.schedule_processor(publisher, False)
+            before: str = publisher.component.config.properties["Max Request Size"]
+            publisher = canvas.get_processor(publisher.id, "id")
+            canvas.update_processor(publisher, ProcessorConfigDTO(properties={"Max Request Size": size}))
+            canvas.schedule_processor(canvas.get_processor(publisher.id, "id"), True)
+            return before
 
     before = allow("1 KB")
     try:

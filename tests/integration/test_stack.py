@@ -15,7 +15,7 @@ import psutil
 import pytest
 from rich.console import Console
 
-from nifi import build
+from nifi import parameters, repository
 from nifi.export import export
 from nifi.status import status as flow_status
 from pitlane import demo
@@ -79,7 +79,7 @@ def test_no_secret_stands_where_it_must_not(stack: Stack, superset_server: Super
         **{
             str(path): path.read_text(errors="replace")
             for path in (
-                *build.FLOW_FILE.parent.rglob("*.json"),
+                *repository.FOLDER.rglob("*.json"),
                 tmp_path / "exported.json",
                 *stack.nifi.folder.glob("logs/*"),
             )
@@ -98,7 +98,7 @@ def test_no_secret_stands_where_it_must_not(stack: Stack, superset_server: Super
     }
     for place, text in looked_at.items():
         assert not [name for name, value in secrets.items() if value in text], place
-    assert looked_at[str(conf / "flow.json.gz")].count("enc{") >= len(build.sensitive_values(flow))
+    assert looked_at[str(conf / "flow.json.gz")].count("enc{") >= len(parameters.sensitive_values(flow))
     assert len(looked_at[str(stack.nifi.log)]) > 1000
 
 

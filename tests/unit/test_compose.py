@@ -22,7 +22,7 @@ import typer.main
 import yaml
 from pydantic_settings import BaseSettings
 
-from nifi.build import STANDARD
+from nifi import repository
 from pitlane import certificates, compose_env, settings
 from pitlane.stack import broker, maven
 from pitlane.stack.ports import Ports, variable
@@ -120,7 +120,12 @@ class TestVersions:
         assert tag("kafka") == version(maven.POMS / "broker.xml", "kafka_2.13")
 
     def test_nifi(self):
-        assert tag("nifi") == STANDARD.version
+        standard = {
+            each["bundle"]["version"]
+            for each in repository.read(repository.newest())["flowContents"]["processors"]
+            if each["bundle"]["group"] == "org.apache.nifi"
+        }
+        assert {tag("nifi")} == standard
         poms = [path.read_text(encoding="utf-8") for path in (ROOT / "nifi").rglob("pom.xml")]
         assert any(f"<nifi.version>{tag('nifi')}</nifi.version>" in pom for pom in poms)
 
@@ -348,8 +353,14 @@ class TestWiring:
 
     def test_what_is_mounted_is_there(self):
         mounts = {m.partition(":")[0] for s in SERVICES.values() for m in s.get("volumes", []) if m.startswith(".")}
-        assert mounts == {"./superset", "./grafana/provisioning", "./grafana/dashboards", "./docker/nifi_start.sh"}
+        ours = {"./docker/nifi_start.sh", "./nifi/flow"}
+        assert mounts == {"./superset", "./grafana/provisioning", "./grafana/dashboards", *ours}
         assert all((ROOT / mount).exists() for mount in mounts)
+
+    def test_nifi_sees_the_versions_of_the_flow(self):
+        mounts = dict(mount.split(":")[:2] for mount in SERVICES["nifi"]["volumes"])
+        assert ROOT / "nifi" / "flow" == repository.FOLDER
+        assert mounts["./nifi/flow"] == environments()["flow"]["PITLANE_NIFI_FLOWS"]
 
     def test_supersets_files_are_where_it_looks(self):
         for path in re.findall(r"/opt/pitlane/(superset/[\w.]+\.py)", json.dumps(SERVICES)):
