@@ -18,7 +18,7 @@ from benchmarks import report
 from pitlane.errors import PitlaneError
 from pitlane.settings import HOME, REPOSITORY
 
-BENCHMARKS = ("decoding", "live_latency", "rigs", "flood", "outage", "crash")
+BENCHMARKS = ("decoding", "live_latency", "decode_processor", "rigs", "flood", "outage", "crash")
 """In the order that they run in: the short ones first."""
 
 RESULTS = HOME / "benchmarks"
