@@ -23,7 +23,7 @@ def commit(settings: NifiSettings, message: str, name: str = group.NAME) -> dict
         before = group.version(found)
         changed = bool(group.changes(found))
         if changed:
-            newest = max(registry.versions(before.registry))
+            newest = max(registry.versions(before.registry), default=0)
             if newest > before.number:
                 raise Behind(
                     f"the canvas is based on version {before.number}, and {newest} is the newest",

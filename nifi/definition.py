@@ -6,7 +6,6 @@ form in which the registry client of our NAR (StableFlow.java) writes versions.
 """
 
 import json
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ Json = dict[str, Any]
 
 # Known to one NiFi only, or told twice.
 _NOISE = frozenset({
-    "instanceIdentifier", "instanceGroupId", "latest", "snapshotMetadata", "bucket", "flow", "versionedFlowCoordinates",
+    "instanceIdentifier", "instanceGroupId", "latest", "bucket", "flow", "versionedFlowCoordinates",
 })  # fmt: skip
 # What a connection repeats of the component at its end.
 _ENDS = frozenset({"source", "destination"})
@@ -29,14 +28,6 @@ _SORTED = {
     "parameters": "name", "controllerServiceApis": "type",
     **dict.fromkeys(("autoTerminatedRelationships", "retriedRelationships", "selectedRelationships"), ""),
 }  # fmt: skip
-
-
-_NAMESPACE = uuid.UUID("5f3c2a52-5d2c-5c55-9a1e-6f1c0f1b0001")
-
-
-def identifier(*names: str) -> str:
-    """The id of what these names lead to, the process group's first: the same in every NiFi."""
-    return str(uuid.uuid5(_NAMESPACE, "/".join(names)))
 
 
 def normal(definition: Json) -> Json:

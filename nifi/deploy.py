@@ -33,12 +33,13 @@ def deploy(
     """
     with connection.to(settings) as nifi:
         client = registry.ensure(settings)
-        number = _chosen(version, registry.versions(client), settings)
+        there = registry.versions(client)
+        number = _chosen(version, there, settings)
         found = group.find(name)
         if found is None:
             found, action = group.bring_in(client, number, name), "created"
         else:
-            action = _change(found, number, force=force, keep_changes=keep_changes)
+            action = _change(found, number, there, force=force, keep_changes=keep_changes)
         changed = parameters.apply(found, settings)
         running = {"processors": 0, "blocks_url": ""}
         if start:
@@ -65,8 +66,13 @@ def _chosen(version: int | None, there: list[int], settings: NifiSettings) -> in
     return version
 
 
-def _change(found: Entity, number: int, *, force: bool, keep_changes: bool) -> str:
+def _change(found: Entity, number: int, there: list[int], *, force: bool, keep_changes: bool) -> str:
     before = group.version(found).number
+    if before not in there:  # as after a checkout of an older commit: nobody can tell what was changed since
+        if keep_changes:
+            return "kept"
+        hint = "git brings it back; or pitlane flow export and drain, delete the group on the canvas, deploy"
+        raise NoVersion(f"the canvas is based on version {before}, which is not there any more", hint)
     changes = group.changes(found)
     if changes and keep_changes:
         return "kept"

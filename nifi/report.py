@@ -28,7 +28,7 @@ DONE = {
     "upgraded": "replaces an older one",
     "downgraded": "replaces a newer one",
     "reverted": "is back: what was changed on the canvas is undone",
-    "kept": "has changes on the canvas that are in no version, and keeps them: pitlane flow diff",
+    "kept": "stays on the canvas with what was changed there and is in no version: pitlane flow diff",
     "unchanged": "was there already",
 }
 

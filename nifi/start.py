@@ -32,8 +32,7 @@ def start(settings: NifiSettings, name: str = group.NAME) -> dict[str, Any]:
 def start_group(found: Entity, settings: NifiSettings, host: str) -> dict[str, Any]:
     """As `start`, within a connection and without the id."""
     make_ready(found)
-    if not any(each.status.run_status == "Running" for each in group.processors(found)):
-        _refuse_taken(host, settings)
+    _refuse_taken(found, host, settings)
     running = _run(found)
     _wait_listening(host, settings)
     scheme = "https" if settings.nifi_blocks_certificate else "http"
@@ -81,9 +80,11 @@ def _run(found: Entity) -> int:
         time.sleep(POLL_S)
 
 
-def _refuse_taken(host: str, settings: NifiSettings) -> None:
-    """Nothing of this group runs: whoever listens on its port would take its blocks."""
-    if _answer(host, settings) != "":
+def _refuse_taken(found: Entity, host: str, settings: NifiSettings) -> None:
+    """Somebody listens on the port while nothing of this group runs: the blocks would go there."""
+    # In this order, as a NiFi that has just started may be starting the group by itself.
+    listened = _answer(host, settings) != ""
+    if listened and not any(each.status.run_status == "Running" for each in group.processors(found)):
         raise NotRunning(
             f"port {settings.nifi_listen_port} of {host} is taken, perhaps by another group of the flow",
             "stop that one, or choose another port: PITLANE_NIFI_LISTEN_PORT; deploy --no-start leaves this one stopped",

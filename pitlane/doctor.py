@@ -69,11 +69,15 @@ def judge(status: dict[str, Any], udp_port: int, udp_host: str) -> Finding | Non
         )
     if status["nifi"]["state"] == "down":
         return Finding(
-            False, "nifi_refuses", f"the gateway cannot hand over to NiFi: {status['nifi']}: pitlane logs nifi"
+            False,
+            "nifi_refuses",
+            f"the gateway cannot hand over to NiFi: {status['nifi']['last_error']}: pitlane logs nifi",
         )
     if status["postgres"]["state"] == "down":
         return Finding(
-            False, "postgres_refuses", f"the gateway cannot write sessions: {status['postgres']}: pitlane logs postgres"
+            False,
+            "postgres_refuses",
+            f"the gateway cannot write sessions: {status['postgres']['last_error']}: pitlane logs postgres",
         )
     silent_s = min((rig["silent_s"] for rig in status["rigs"].values()), default=0.0)
     if silent_s > SILENT_S:

@@ -60,7 +60,7 @@ class Answer(enum.Enum):
 
 
 class Broken(Exception):
-    """The connection to NiFi failed, or none could be made. Says why."""
+    """The connection to NiFi failed, none could be made, or NiFi will have none with this certificate. Says why."""
 
 
 class Poster:
@@ -168,7 +168,10 @@ class Poster:
             raise _broken(error) from error
         if answer.status == 200:
             return Answer.TAKEN
-        self.nifi.down(f"HTTP {answer.status}: {MEANING.get(answer.status, text)}")
+        why = f"HTTP {answer.status}: {MEANING.get(answer.status, text)}"
+        if answer.status == 403:
+            raise Broken(why)
+        self.nifi.down(why)
         return Answer.REFUSED if answer.status in REFUSALS else Answer.AWAY
 
     def _pack(self, batch: Sequence[Spooled]) -> bytes:

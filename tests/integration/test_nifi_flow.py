@@ -124,7 +124,9 @@ def test_an_empty_nifi_gets_the_flow_and_a_second_run_changes_nothing(
     # What NiFi says it has is the repository's version.
     exported = tmp_path / "flow.json"
     assert export(settings, exported)["changed"] is True
-    assert exported.read_text() == definition.text(repository.read(1))
+    version = repository.read(1)
+    del version["snapshotMetadata"]
+    assert exported.read_text() == definition.text(version)
     assert export(settings, exported)["changed"] is False
     with connection.to(settings):
         on_canvas = definition.parameters(group.read(group.get()))

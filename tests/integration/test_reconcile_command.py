@@ -14,7 +14,7 @@ import pytest
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from nipyapi import canvas
 
-from nifi import group
+from nifi import connection
 from nifi.queued import queued
 from pitlane import capture, replay, topics
 from pitlane.settings import KafkaSettings, MigrationSettings, NifiSettings
@@ -156,16 +156,17 @@ def test_a_batch_that_the_ledger_lacks_is_noticed(stack: Stack, driven: int) -> 
 def publishing_stopped(stack: Stack) -> Iterator[NifiSettings]:
     """NiFi takes blocks and keeps them: what publishes does not run."""
     settings = stack.settings(NifiSettings)
-    group.connect(settings)
-    publishers = [each for each in canvas.list_all_processors() if each.component.type.endswith("PublishBlocks")]
-    assert publishers
-    for each in publishers:
-        canvas.schedule_processor(each, False)
+    with connection.to(settings):
+        publishers = [each for each in canvas.list_all_processors() if each.component.type.endswith("PublishBlocks")]
+        assert publishers
+        for each in publishers:
+            canvas.schedule_processor(each, False)
     try:
         yield settings
     finally:
-        for each in publishers:
-            canvas.schedule_processor(canvas.get_processor(each.id, "id"), True)
+        with connection.to(settings):
+            for each in publishers:
+                canvas.schedule_processor(canvas.get_processor(each.id, "id"), True)
 
 
 @needs_recordings

@@ -1,6 +1,8 @@
 """The stack as a person meets it: what listens where, what the commands say, what the doctor finds."""
 
+import gzip
 import io
+import json
 import os
 import socket
 import stat
@@ -13,9 +15,13 @@ import psutil
 import pytest
 from rich.console import Console
 
+from nifi import parameters, repository
+from nifi.export import export
+from nifi.status import status as flow_status
 from pitlane import demo
 from pitlane.doctor import diagnose
-from pitlane.settings import REPOSITORY
+from pitlane.settings import REPOSITORY, NifiSettings
+from pitlane.stack import environment
 from pitlane.stack.server import Server
 from pitlane.stack.stack import Stack
 from pitlane.stack.superset import SupersetServer
@@ -53,6 +59,47 @@ def test_passwords_are_for_the_owners_eyes(stack: Stack) -> None:
         process = server.process()
         shown = " ".join(process.cmdline()) if process else ""
         assert not [name for name, value in stack.values.items() if "PASSWORD" in name and value in shown]
+
+
+def test_no_secret_stands_where_it_must_not(stack: Stack, superset_server: SupersetServer, tmp_path: Path) -> None:
+    """Passwords are in the env file and in the servers' own configuration, and NiFi's flow has them encrypted."""
+    secrets = {
+        name: value
+        for name, value in stack.values.items()
+        if name.endswith(("_PASSWORD", "_SECRET_KEY")) and name.startswith("PITLANE_")
+    }
+    assert len(secrets) == len(environment.PASSWORDS)
+    flow = stack.settings(NifiSettings)
+    export(flow, tmp_path / "exported.json")
+    conf = stack.nifi.folder / "conf"
+    looked_at = {
+        "/status": json.dumps(stack.gateway.status()),
+        "flow status": json.dumps(flow_status(flow)),
+        **{f"pitlane {verb}": pitlane(stack, verb).stdout for verb in ("status", "doctor", "certificates")},
+        **{
+            str(path): path.read_text(errors="replace")
+            for path in (
+                *repository.FOLDER.rglob("*.json"),
+                tmp_path / "exported.json",
+                *stack.nifi.folder.glob("logs/*"),
+            )
+        },
+        **{
+            str(path): path.read_text(errors="replace")
+            for server in stack.servers
+            for log in server.logs()
+            for path in log.parent.glob("*")
+            if path.is_file()
+        },
+        **{
+            str(path): gzip.decompress(path.read_bytes()).decode()
+            for path in (conf / "flow.json.gz", *conf.glob("archive/*"))
+        },
+    }
+    for place, text in looked_at.items():
+        assert not [name for name, value in secrets.items() if value in text], place
+    assert looked_at[str(conf / "flow.json.gz")].count("enc{") >= len(parameters.sensitive_values(flow))
+    assert len(looked_at[str(stack.nifi.log)]) > 1000
 
 
 def test_a_second_up_starts_nothing(stack: Stack, superset_server: SupersetServer) -> None:

@@ -11,6 +11,7 @@ import shutil
 import stat
 import subprocess
 from dataclasses import asdict
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
@@ -21,9 +22,9 @@ import typer.main
 import yaml
 from pydantic_settings import BaseSettings
 
-from nifi.build import STANDARD
+from nifi import repository
 from nifi.runtime import python_nar
-from pitlane import compose_env, settings
+from pitlane import certificates, compose_env, settings
 from pitlane.stack import broker, maven
 from pitlane.stack.ports import Ports, variable
 
@@ -38,7 +39,9 @@ POM = "{http://maven.apache.org/POM/4.0.0}"
 HOST_PORTS = {"gateway": "PITLANE_HTTP_PORT", "grafana": "PITLANE_GRAFANA_PORT"}
 LOCAL = re.compile(r"127\.0\.0\.1:\$\{(\w+):-(\d+)\}:(\d+)")
 RIGS = "${PITLANE_UDP_BIND:-127.0.0.1}:${PITLANE_UDP_PORT:-20777}:20777/udp"
-SECRET = re.compile(r"PASSWORD|SECRET|_KEY$|SUPERUSER")
+SECRET = re.compile(r"PASSWORD|SECRET|(?<!_BLOCKS)_KEY$|SUPERUSER")
+STORES = {"PITLANE_NIFI_KEYSTORE_PASSWORD", "PITLANE_NIFI_TRUSTSTORE_PASSWORD"}
+TLS = "/opt/pitlane/tls"
 REQUIRED = re.compile(r"\$\{\w+:\?run make compose-env\}")
 
 
@@ -118,7 +121,12 @@ class TestVersions:
         assert tag("kafka") == version(maven.POMS / "broker.xml", "kafka_2.13")
 
     def test_nifi(self):
-        assert tag("nifi") == STANDARD.version
+        standard = {
+            each["bundle"]["version"]
+            for each in repository.read(repository.newest())["flowContents"]["processors"]
+            if each["bundle"]["group"] == "org.apache.nifi"
+        }
+        assert {tag("nifi")} == standard
         poms = [path.read_text(encoding="utf-8") for path in (ROOT / "nifi").rglob("pom.xml")]
         assert any(f"<nifi.version>{tag('nifi')}</nifi.version>" in pom for pom in poms)
         assert f"FROM {SERVICES['nifi']['image']} AS python-nar" in DOCKERFILE, "of the Python that runs the processors"
@@ -196,7 +204,8 @@ class TestClosed:
         [
             ("gateway", {"PITLANE_POSTGRES_GATEWAY_PASSWORD"}),
             ("spark", {"PITLANE_POSTGRES_SPARK_PASSWORD"}),
-            ("flow", {"PITLANE_NIFI_PASSWORD"}),
+            ("flow", {"PITLANE_NIFI_PASSWORD", *STORES}),
+            ("certificates", STORES),
             ("topics", set()),
             ("superset", {"PITLANE_SUPERSET_DATABASE_PASSWORD", "PITLANE_SUPERSET_SECRET_KEY"}),
             ("grafana", {"PITLANE_POSTGRES_READER_PASSWORD", "GF_SECURITY_ADMIN_PASSWORD"}),
@@ -212,6 +221,7 @@ SETTINGS_OF = {
     "migrate": settings.MigrationSettings,
     "topics": settings.KafkaSettings,
     "flow": settings.NifiSettings,
+    "certificates": settings.CertificateSettings,
     "superset": settings.SupersetSettings,
     "superset-setup": settings.SupersetSettings,
 }
@@ -243,7 +253,7 @@ class TestSettings:
     def test_addresses_lead_to_where_the_services_listen(self):
         flow = settings.NifiSettings.model_construct()
         blocks = environments()["gateway"]["PITLANE_NIFI_BLOCKS_URL"]
-        assert blocks == f"http://nifi:{flow.nifi_listen_port}/{flow.nifi_listen_path}"
+        assert blocks == f"https://nifi:{flow.nifi_listen_port}/{flow.nifi_listen_path}"
         assert "PLAINTEXT://kafka:9092" in environments()["kafka"]["KAFKA_ADVERTISED_LISTENERS"].split(",")
         assert environments()["grafana"]["PITLANE_HTTP_HOST"] in environments()["gateway"]["PITLANE_HTTP_HOSTS"]
 
@@ -275,6 +285,63 @@ class TestSettings:
         assert here[1:where] + here[where + 1 :] == [*native[1:where], *native[where + 1 :]]
 
 
+class TestCertificates:
+    """The one service that makes them, and who mounts them."""
+
+    @pytest.fixture
+    def owners(self, tmp_path) -> dict[str, tuple[int, int]]:
+        """File → user that it belongs to and mode, as the service's own commands leave them."""
+        folder = tmp_path / "tls"
+        given = settings.CertificateSettings(
+            _env_file=None, tls=folder, **{name.removeprefix("PITLANE_").lower(): "ab" * 12 for name in STORES}
+        )
+        certificates.ensure(given)
+        script = SERVICES["certificates"]["command"][-1]
+        users = dict.fromkeys((path.name for path in folder.iterdir()), 0)
+        for user, patterns in re.findall(r"^chown (\d+) (.+)$", script, re.M):
+            for pattern in patterns.split():
+                found = [name for name in users if fnmatch(name, pattern)]
+                assert found, pattern
+                users |= dict.fromkeys(found, int(user))
+        return {name: (user, stat.S_IMODE((folder / name).stat().st_mode)) for name, user in users.items()}
+
+    def test_they_are_made_where_the_others_look(self):
+        assert environments()["certificates"]["PITLANE_TLS"] == TLS
+        mounts = {
+            name: mount for name, s in SERVICES.items() for mount in s.get("volumes", []) if mount.startswith("tls:")
+        }
+        assert mounts.pop("certificates") == f"tls:{TLS}"
+        assert set(mounts) == {"nifi", "flow", "gateway"}
+        assert set(mounts.values()) == {f"tls:{TLS}:ro"}
+        for name in ("nifi", "flow", "gateway"):
+            needs, waited = {name}, set()
+            while needs:  # through those that wait themselves
+                each = needs.pop()
+                waited.add(each)
+                needs |= set(SERVICES[each].get("depends_on", {})) - waited
+            assert "certificates" in waited
+
+    def test_each_program_can_read_what_it_is_told_of_and_no_key_of_others(self, owners):
+        pitlane = int(re.search(r"useradd .*--uid (\d+)", DOCKERFILE)[1])
+        users = {"gateway": pitlane, "flow": int(SERVICES["flow"]["user"].partition(":")[0])}
+        nifi = users["flow"]  # the image's own user, as flow's comment says
+        for name, user in users.items():
+            told = [value for value in environments()[name].values() if str(value).startswith(f"{TLS}/")]
+            assert len(told) >= 3
+            for path in told:
+                owner, mode = owners[path.removeprefix(f"{TLS}/")]
+                reader = nifi if path.endswith(".p12") else user
+                assert owner == reader or mode & 0o004, (name, path)
+        secret = {name for name, (_, mode) in owners.items() if not mode & 0o004}
+        assert {name for name in secret if owners[name][0] == pitlane} == {"gateway.key"}
+        assert owners["ca.key"] == (0, 0o600)
+
+    def test_the_name_in_nifis_certificate_stays_the_same(self):
+        """A container without one gets a random name at each start."""
+        assert SERVICES["certificates"]["hostname"]
+        assert "nifi" in certificates.nifi_names()
+
+
 class TestWiring:
     def test_who_waits_for_health_waits_for_something_that_has_one(self):
         for name, service in SERVICES.items():
@@ -300,8 +367,14 @@ class TestWiring:
 
     def test_what_is_mounted_is_there(self):
         mounts = {m.partition(":")[0] for s in SERVICES.values() for m in s.get("volumes", []) if m.startswith(".")}
-        assert mounts == {"./superset", "./grafana/provisioning", "./grafana/dashboards", "./docker/nifi_start.sh"}
+        ours = {"./docker/nifi_start.sh", "./nifi/flow"}
+        assert mounts == {"./superset", "./grafana/provisioning", "./grafana/dashboards", *ours}
         assert all((ROOT / mount).exists() for mount in mounts)
+
+    def test_nifi_sees_the_versions_of_the_flow(self):
+        mounts = dict(mount.split(":")[:2] for mount in SERVICES["nifi"]["volumes"])
+        assert ROOT / "nifi" / "flow" == repository.FOLDER
+        assert mounts["./nifi/flow"] == environments()["flow"]["PITLANE_NIFI_FLOWS"]
 
     def test_supersets_files_are_where_it_looks(self):
         for path in re.findall(r"/opt/pitlane/(superset/[\w.]+\.py)", json.dumps(SERVICES)):

@@ -1,4 +1,4 @@
-"""The flow file against the packets, and the stable form of a definition."""
+"""The newest version of the flow against the packets, and the stable form of a definition."""
 
 import json
 import random
@@ -9,18 +9,25 @@ from typing import Any
 import pytest
 
 from f1_packets import PACKET_NAMES
-from nifi import build, definition, parameters
-from nifi.elements import CONNECTION_LABEL, FUNNEL, PROCESSOR
+from nifi import definition, parameters, repository
 from pitlane import topics
 from pitlane.settings import NifiSettings
 
-FLOW = definition.read(build.FLOW_FILE)
+FLOW = repository.read(repository.newest())
 CONTENTS = FLOW["flowContents"]
 PROCESSORS = {processor["name"]: processor for processor in CONTENTS["processors"]}
 
 
-def test_the_file_is_what_the_builder_builds() -> None:
-    assert build.FLOW_FILE.read_text(encoding="utf-8") == definition.text(build.build()), "run: python -m nifi.build"
+# As NiFi draws them: width and height.
+PROCESSOR, FUNNEL, CONNECTION_LABEL = (352, 128), (48, 48), (240, 48)
+
+
+@pytest.mark.parametrize("number", repository.numbers())
+def test_every_version_is_in_stable_form_and_says_what_it_is(number: int) -> None:
+    flow = repository.read(number)
+    assert repository.path(number).read_text(encoding="utf-8") == definition.text(flow)
+    assert flow["snapshotMetadata"]["version"] == str(number)
+    assert flow["snapshotMetadata"]["comments"]
 
 
 def test_every_packet_has_a_route_a_connection_and_a_topic() -> None:
@@ -101,11 +108,11 @@ def test_nothing_on_the_canvas_lies_on_something_else() -> None:
     for kind, size in (("processors", PROCESSOR), ("funnels", FUNNEL)):
         for component in CONTENTS[kind]:
             x, y = component["position"]["x"], component["position"]["y"]
-            boxes.append((component.get("name", kind), x, y, x + size.width, y + size.height))
+            boxes.append((component.get("name", kind), x, y, x + size[0], y + size[1]))
     for connection in CONTENTS["connections"]:
         if connection["bends"]:
             centre = connection["bends"][connection["labelIndex"]]
-            half_width, half_height = CONNECTION_LABEL.width / 2, CONNECTION_LABEL.height / 2
+            half_width, half_height = CONNECTION_LABEL[0] / 2, CONNECTION_LABEL[1] / 2
             x, y = centre["x"], centre["y"]
             boxes.append((connection["name"], x - half_width, y - half_height, x + half_width, y + half_height))
     for (one, left, top, right, bottom), (other, left2, top2, right2, bottom2) in combinations(boxes, 2):
@@ -138,7 +145,7 @@ def test_the_stable_form_ignores_order_and_what_only_one_nifi_knows() -> None:
         exported = json.loads(json.dumps(exported).replace(group, f"another-id-{seed}"))
         exported["flowContents"] |= {"position": {"x": 400.0, "y": -20.0}, "name": "another name"}
         exported = definition.with_parameters(exported, {"topic.prefix": "race"})
-        assert definition.text(definition.as_of(exported, FLOW)) == build.FLOW_FILE.read_text(encoding="utf-8")
+        assert definition.text(definition.as_of(exported, FLOW)) == definition.text(FLOW)
 
 
 @pytest.mark.parametrize(

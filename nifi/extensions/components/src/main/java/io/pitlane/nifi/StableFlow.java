@@ -1,5 +1,6 @@
 package io.pitlane.nifi;
 
+import org.apache.nifi.flow.ControllerServiceAPI;
 import org.apache.nifi.flow.Position;
 import org.apache.nifi.flow.VersionedConfigurableExtension;
 import org.apache.nifi.flow.VersionedControllerService;
@@ -12,6 +13,7 @@ import org.apache.nifi.registry.flow.RegisteredFlowSnapshot;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Collection;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
@@ -37,6 +39,8 @@ final class StableFlow {
         final VersionedProcessGroup group = stable.getFlowContents();
         group.setPosition(new Position(0, 0));
         extensions(group).forEach(StableFlow::trim);
+        services(group).map(VersionedControllerService::getControllerServiceApis).filter(Objects::nonNull)
+                .forEach(apis -> apis.sort(Comparator.comparing(ControllerServiceAPI::getType)));
         contexts(stable).flatMap(context -> context.getParameters().stream())
                 .filter(VersionedParameter::isSensitive).forEach(parameter -> parameter.setValue(null));
         if (before != null) {
@@ -113,8 +117,8 @@ final class StableFlow {
 
     private static void keepServiceStates(final VersionedProcessGroup flow, final VersionedProcessGroup before) {
         final Map<String, VersionedControllerService> known = new HashMap<>();
-        groups(before).flatMap(group -> members(group.getControllerServices())).forEach(each -> known.put(each.getIdentifier(), each));
-        groups(flow).flatMap(group -> members(group.getControllerServices())).filter(each -> known.containsKey(each.getIdentifier()))
+        services(before).forEach(each -> known.put(each.getIdentifier(), each));
+        services(flow).filter(each -> known.containsKey(each.getIdentifier()))
                 .forEach(each -> each.setScheduledState(known.get(each.getIdentifier()).getScheduledState()));
     }
 
@@ -124,7 +128,11 @@ final class StableFlow {
     }
 
     private static Stream<VersionedConfigurableExtension> extensions(final VersionedProcessGroup flow) {
-        return groups(flow).flatMap(group -> Stream.concat(members(group.getProcessors()), members(group.getControllerServices())));
+        return Stream.concat(groups(flow).flatMap(group -> members(group.getProcessors())), services(flow));
+    }
+
+    private static Stream<VersionedControllerService> services(final VersionedProcessGroup flow) {
+        return groups(flow).flatMap(group -> members(group.getControllerServices()));
     }
 
     private static Stream<VersionedProcessGroup> groups(final VersionedProcessGroup group) {

@@ -3,6 +3,7 @@ package io.pitlane.nifi;
 import org.apache.nifi.flow.Bundle;
 import org.apache.nifi.flow.ConnectableComponent;
 import org.apache.nifi.flow.ConnectableComponentType;
+import org.apache.nifi.flow.ControllerServiceAPI;
 import org.apache.nifi.flow.Position;
 import org.apache.nifi.flow.ScheduledState;
 import org.apache.nifi.flow.VersionedComponent;
@@ -54,6 +55,7 @@ final class SampleFlow {
         tls = component(new VersionedControllerService(), "tls", group);
         tls.setType("org.example.Tls");
         tls.setScheduledState(seed % 2 == 0 ? ScheduledState.ENABLED : ScheduledState.DISABLED);
+        tls.setControllerServiceApis(List.copyOf(shuffled(List.of(api("org.example.A"), api("org.example.B"), api("org.example.C")))));
         properties(tls, Map.of("Keystore", "#{keystore}", "Password", "#{password}"), Set.of("Password"), Set.of(), Set.of());
 
         receive = processor("receive", group);
@@ -158,6 +160,12 @@ final class SampleFlow {
         component.setName(name);
         component.setPosition(new Position(name.length(), 2));
         return component;
+    }
+
+    private static ControllerServiceAPI api(final String type) {
+        final ControllerServiceAPI api = new ControllerServiceAPI();
+        api.setType(type);
+        return api;
     }
 
     private static ConnectableComponent end(final VersionedProcessor processor) {
