@@ -41,8 +41,7 @@ def values(value: Any) -> Iterator[Any]:
     """A peer's structure as plain values in its order; by position, since its 2023 and 2024 lap history has one name twice."""
     if isinstance(value, ctypes.Structure):
         raw, offset = bytes(value), 0
-        for field in value._fields_:
-            kind = field[1]
+        for _, kind, *_ in value._fields_:
             yield from values(kind.from_buffer_copy(raw, offset))
             offset += ctypes.sizeof(kind)
     elif isinstance(value, ctypes.Union):

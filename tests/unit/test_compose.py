@@ -23,6 +23,7 @@ import yaml
 from pydantic_settings import BaseSettings
 
 from nifi import repository
+from nifi.runtime import python_nar
 from pitlane import certificates, compose_env, settings
 from pitlane.stack import broker, maven
 from pitlane.stack.ports import Ports, variable
@@ -128,6 +129,7 @@ class TestVersions:
         assert {tag("nifi")} == standard
         poms = [path.read_text(encoding="utf-8") for path in (ROOT / "nifi").rglob("pom.xml")]
         assert any(f"<nifi.version>{tag('nifi')}</nifi.version>" in pom for pom in poms)
+        assert f"FROM {SERVICES['nifi']['image']} AS python-nar" in DOCKERFILE, "of the Python that runs the processors"
 
     def test_superset(self):
         pins = dict(
@@ -146,6 +148,18 @@ class TestVersions:
         assert {service["image"] for service in SERVICES.values() if service["image"].startswith("pitlane:")} == {
             f"pitlane:{own}"
         }
+
+    def test_the_python_processors_get_the_libraries_of_the_lock(self):
+        (wanted,) = re.findall(r"sed -nE '/\^\(([\w|]+)\)==", DOCKERFILE)
+        assert tuple(wanted.split("|")) == python_nar.LIBRARIES
+        chosen = subprocess.run(
+            ["sed", "-nE", re.search(r"sed -nE '([^']+)'", DOCKERFILE)[1], str(ROOT / "requirements.lock")],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        assert {line.partition("==")[0] for line in chosen.splitlines() if "==" in line} == set(python_nar.LIBRARIES)
+        assert chosen.count("--hash=sha256:") > 10
 
     def test_jars_come_by_the_plugin_of_the_native_run(self):
         assert maven.COPY_DEPENDENCIES in DOCKERFILE
