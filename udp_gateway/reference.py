@@ -125,7 +125,7 @@ At any moment, for datagrams:
 | `ledger` | id of the spool and of these counts, which outlive restarts; block ids begin with it |
 | `viewers` | open live WebSockets |
 | `relay` | for each target of `PITLANE_RELAY`: datagrams `sent`, and `failed` (refused by the kernel or the target) |
-| `nifi`, `postgres`, `grafana` | `grafana` is null without `PITLANE_GRAFANA_URL`; else `state` (unknown, up, down), `since`, `last_error`, `failures` |
+| `nifi`, `postgres`, `grafana` | `grafana` is null without `PITLANE_GRAFANA_URL`; else `state` (unknown, up, down), `since`, `last_error` ([what it says of TLS](security.md#from-the-gateway-to-nifi)), `failures` |
 """
 
 

@@ -2,14 +2,17 @@
 
 import http.client
 import os
+import shutil
 import socket
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import psutil
 import pytest
+from playwright.async_api import async_playwright, expect
 from rich.console import Console
 
 from nifi.deploy import deploy
@@ -22,6 +25,8 @@ from pitlane.stack.ports import LOOPBACK
 from pitlane.stack.stack import Stack
 from pitlane.tls import Files, client_context
 from tests.integration.test_nifi_flow import block, post
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @pytest.fixture(scope="module")
@@ -97,11 +102,32 @@ def test_every_command_works(secure: Stack) -> None:
     assert str(secure.home / "tls" / "operator.p12") in shown
     for verb in ("deploy", "status"):
         ended = pitlane(secure, "flow", verb)
-        assert ended.returncode == 0, ended.stdout + ended.stderr
+        assert ended.returncode == 0, ended
     assert pitlane(secure, "doctor").stdout.count("the gateway does not run") == 1  # and no other complaint before it
     settings = secure.settings(NifiSettings)
     assert post(settings, [block(2)]) == 200
-    assert queued(settings)["unknown"] == 0
+    deadline = time.monotonic() + 60
+    while queued(settings) != {"blocks": {}, "unknown": 0}:
+        assert time.monotonic() < deadline, "the block does not leave NiFi"
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium (Debian: apt-get install chromium)")
+async def test_a_browser_opens_the_canvas_with_the_operators_file(secure: Stack) -> None:
+    origin = f"https://{LOOPBACK}:{secure.ports.nifi}"
+    certificate = {
+        "origin": origin,
+        "pfxPath": str(secure.home / "tls" / "operator.p12"),
+        "passphrase": secure.values["PITLANE_OPERATOR_PASSWORD"],
+    }
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        # Chromium itself does not know the CA.
+        context = await browser.new_context(ignore_https_errors=True, client_certificates=[certificate])
+        page = await context.new_page()
+        await page.goto(f"{origin}/nifi/")
+        await expect(page.get_by_text("CN=operator")).to_be_visible(timeout=60_000)
+        await expect(page.locator("svg text").filter(has_text="f1-ingest").first).to_be_visible(timeout=60_000)
+        await browser.close()
 
 
 def test_it_is_switched_off_and_on_with_what_is_queued(secure: Stack) -> None:
