@@ -5,6 +5,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -182,8 +183,30 @@ def test_what_has_no_topic_or_is_refused_goes_to_the_dead_letters_with_its_reaso
         headers = {key: value.decode() for key, value in record.headers}
         assert record.value == content
         assert headers.get("reject.reason", "") == reason.strip()
+        if reason in ("partition_invalid", "record_too_large"):
+            assert (headers["reject.topic"], bool(headers["reject.detail"])) == (topics.topic("car_telemetry"), True)
+            assert abs(datetime.fromisoformat(headers["reject.time"]).timestamp() - time.time()) < 3600
         assert headers.items() >= attributes.items()
     assert not records(deployed, topics.topic("car_telemetry"), {no_partition[0]["block.id"]}, timeout_s=1)
+
+
+def test_what_was_published_and_refused_is_counted_in_nifis_metrics(deployed: NifiSettings) -> None:
+    accepted, refused = block(6), block(6, shard=7)
+    assert post(deployed, [accepted, refused]) == 200
+    assert records(deployed, topics.topic("car_telemetry"), {accepted[0]["block.id"]})
+    assert records(deployed, topics.dead_letter(), {refused[0]["block.id"]})
+
+    def counted(publisher: str) -> set[str]:
+        with urllib.request.urlopen(f"{deployed.nifi_url}/flow/metrics/prometheus", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        ours = [line for line in lines if line.startswith("nifi_processor_counters") and publisher in line]
+        return {name for line in ours for name in ("published", "rejected: partition_invalid") if f'"{name}"' in line}
+
+    deadline = time.monotonic() + 20
+    while counted("Publish to Kafka") != {"published", "rejected: partition_invalid"}:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert counted("Publish dead letters") == {"published"}
 
 
 def test_what_even_the_dead_letters_refuse_waits_where_a_person_sees_it(deployed: NifiSettings) -> None:

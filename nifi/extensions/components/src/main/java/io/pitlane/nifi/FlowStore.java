@@ -101,16 +101,14 @@ final class FlowStore {
         final Path file = folder.resolve(version + ".json");
         final Path draft = folder.resolve("." + version + "." + UUID.randomUUID() + ".tmp");
         try {
-            try {
-                writeThrough(draft, content);
-                publish(draft, file, content);
-            } finally {
-                Files.deleteIfExists(draft);
-            }
+            writeThrough(draft, content);
+            publish(draft, file, content);
         } catch (final FileAlreadyExistsException e) {
             throw new FlowAlreadyExistsException("%s/%s has a version %d already".formatted(bucket, flow, version), e);
         } catch (final IOException e) {
             throw failed("cannot write %s/%s/%d.json".formatted(bucket, flow, version), e);
+        } finally {
+            discard(draft);
         }
     }
 
@@ -150,6 +148,14 @@ final class FlowStore {
             throw e;
         } catch (final UnsupportedOperationException | FileSystemException e) {
             writeThrough(file, content); // no hard links here: still never over another file
+        }
+    }
+
+    private static void discard(final Path draft) {
+        try {
+            Files.deleteIfExists(draft);
+        } catch (final IOException ignored) {
+            // hidden, and no version
         }
     }
 

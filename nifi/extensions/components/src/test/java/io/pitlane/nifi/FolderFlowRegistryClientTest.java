@@ -44,6 +44,8 @@ import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 
 import java.io.IOException;
+import java.nio.file.FileSystem;
+import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -262,6 +264,21 @@ class FolderFlowRegistryClientTest {
         assertThrows(FlowAlreadyExistsException.class, () -> store.write(BUCKET, FLOW, 1, new byte[] {1}));
         assertArrayEquals(before, Files.readAllBytes(file(1)));
         assertEquals(Set.of("1.json"), files(BUCKET, FLOW));
+    }
+
+    @Test
+    void whereThereAreNoHardLinksNothingIsWrittenOverEither() throws Exception {
+        try (FileSystem noLinks = FileSystems.newFileSystem(temporary.resolve("flows.zip"), Map.of("create", "true"))) {
+            Files.createDirectories(noLinks.getPath("/", BUCKET, FLOW));
+            final FlowStore store = new FlowStore(noLinks.getPath("/"));
+            store.write(BUCKET, FLOW, 1, new byte[] {1, 2});
+            assertThrows(FlowAlreadyExistsException.class, () -> store.write(BUCKET, FLOW, 1, new byte[] {3}));
+            assertArrayEquals(new byte[] {1, 2}, store.read(BUCKET, FLOW, 1));
+            assertEquals(1, store.newest(BUCKET, FLOW));
+            try (Stream<Path> files = Files.list(noLinks.getPath("/", BUCKET, FLOW))) {
+                assertEquals(1, files.count());
+            }
+        }
     }
 
     @Test
