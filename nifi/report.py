@@ -152,9 +152,7 @@ def state(console: Console, result: Result) -> None:
     console.print(told)
     queues(console, result["queues"])
     if result["parked"]:
-        _line(
-            console, "✗", "red", "", f"{result['parked']:,} were refused even as dead letters; they wait for a person"
-        )
+        _line(console, "✗", "red", "", f"{result['parked']:,} refused even as dead letters, for a person to look at")
     for error in result["errors"]:
         _line(console, "✗", "red", "", error)
     for each in result["bulletins"]:

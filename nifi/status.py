@@ -16,7 +16,8 @@ def status(settings: NifiSettings, name: str = group.NAME) -> dict[str, Any]:
     """Version, queues, errors, threads and bulletins of the flow.
 
     Returns {"nifi", "group", "version", "running", "stopped", "invalid", "disabled", "threads", "queued",
-    "queued_bytes", "queues": as `filled`, "parked": as `nifi.parked`, "errors": ["component: what is wrong with its configuration"],
+    "queued_bytes", "queues": as `filled`, "parked": as `nifi.parked`,
+    "errors": ["component: what is wrong with its configuration"],
     "bulletins": [{"time", "level", "source", "message"}, oldest first; NiFi keeps them for five minutes]}.
 
     `version` is None for a group that is under no version control, else {"number", "newest" in the folder or None where

@@ -68,9 +68,7 @@ def list_letters(
     if unknown:
         _say(unknown, style="yellow")
     elif parked:
-        console.print(
-            f"[red]{parked:,} blocks were refused even as dead letters[/]: they wait in NiFi, pitlane flow status"
-        )
+        console.print(f"[red]{parked:,} refused even as dead letters[/]; they wait in NiFi: pitlane flow status")
 
 
 @app.command()

@@ -319,7 +319,7 @@ def test_what_even_the_dead_letters_refuse_is_told(own: Stack, settings: NifiSet
         assert time.monotonic() < deadline
         time.sleep(0.2)
     for command in (["dlq", "list"], ["flow", "status"]):
-        assert "1 blocks were refused even as dead letters" in pitlane(own, *command).stdout
+        assert "1 refused even as dead letters" in pitlane(own, *command).stdout
     assert json.loads(dlq(own, "list", "--json").stdout)["parked"] == 1
 
 
