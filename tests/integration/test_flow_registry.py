@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import nipyapi
 import pytest
 from nipyapi import canvas, parameters, versioning
 from nipyapi.nifi import (
@@ -23,6 +22,8 @@ from nipyapi.nifi.rest import ApiException
 from rich.console import Console
 
 import nifi
+from nifi import connection
+from pitlane.settings import NifiSettings
 from pitlane.stack.stack import Stack
 
 NAME = "pitlane"
@@ -153,9 +154,8 @@ def nifi_canvas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Canvas]:
     stack = Stack.ephemeral(folder / "stack")
     try:
         stack.up(Console(stderr=True), [stack.nifi.title])
-        nipyapi.config.nifi_config.host = stack.nifi.api
-        nipyapi.config.nifi_config.api_client = None
-        yield Canvas(stack, flows)
+        with connection.to(stack.settings(NifiSettings)):
+            yield Canvas(stack, flows)
     finally:
         stack.down(Console(quiet=True))
 
