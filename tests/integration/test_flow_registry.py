@@ -23,6 +23,7 @@ from nipyapi.nifi.rest import ApiException
 from rich.console import Console
 
 import nifi
+from pitlane.settings import NifiSettings
 from pitlane.stack.stack import Stack
 
 NAME = "pitlane"
@@ -153,7 +154,7 @@ def nifi_canvas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Canvas]:
     stack = Stack.ephemeral(folder / "stack")
     try:
         stack.up(Console(stderr=True), [stack.nifi.title])
-        nipyapi.config.nifi_config.host = stack.nifi.api
+        nipyapi.config.nifi_config.host = stack.settings(NifiSettings).nifi_url
         nipyapi.config.nifi_config.api_client = None
         yield Canvas(stack, flows)
     finally:
