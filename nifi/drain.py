@@ -28,8 +28,9 @@ def drain(settings: NifiSettings, name: str = group.NAME, timeout_s: float = 60)
         deadline = time.monotonic() + timeout_s
         while True:
             numbers = snapshot(found)
-            moving = _taking(found, lines)
-            waits = any(each.flow_files_queued and each.destination_id in moving for each in connections(numbers))
+            taking = _taking(found, lines)
+            moving = {line.id for line in lines if line.destination_id in taking}
+            waits = any(each.flow_files_queued and each.id in moving for each in connections(numbers))
             if not waits or time.monotonic() > deadline:
                 left = filled(numbers)
                 return {"group": found.id, "stopped": stopped, "drained": not left, "left": left}

@@ -37,18 +37,22 @@ DONE = {
 
 
 def deployed(console: Console, result: Result) -> None:
-    style = "yellow" if result["flow"] == "kept" else "green"
-    _line(console, "✓", style, f"version {result['version']} ", DONE[result["flow"]])
+    mark, style = ("!", "yellow") if result["flow"] == "kept" else ("✓", "green")
+    _line(console, mark, style, f"version {result['version']} ", DONE[result["flow"]])
     if result["parameters"]:
         _detail(console, f"parameters set: {', '.join(result['parameters'])}")
     if result["blocks_url"]:
-        started(console, result)
+        _detail(console, _running(result))
     else:
         _detail(console, "nothing was started: pitlane flow start")
 
 
 def started(console: Console, result: Result) -> None:
-    _detail(console, f"{result['processors']} processors run; blocks are received at {result['blocks_url']}")
+    _line(console, "✓", "green", "", _running(result))
+
+
+def _running(result: Result) -> str:
+    return f"{result['processors']} processors run; blocks are received at {result['blocks_url']}"
 
 
 def compared(console: Console, result: Result) -> None:
@@ -164,6 +168,8 @@ def _processors(result: Result) -> Text:
 
 def queues(console: Console, told: list[Result]) -> None:
     table = Table.grid(padding=(0, 2))
+    for justify in ("left", "left", "right", "left"):
+        table.add_column(justify=justify)
     for each in told:
         share = min(each["percent"] / 100, 1)
         full = Text("█" * round(share * BAR), "red" if share >= 1 else "yellow" if share > 0.5 else "green")

@@ -86,13 +86,18 @@ def elsewhere(settings: NifiSettings) -> NifiSettings:
 
 
 @pytest.fixture
-def deployed(settings: NifiSettings, flows: Path) -> Iterator[NifiSettings]:
-    """The first version runs, the repository has no other, and the canvas is as it was afterwards."""
-    deploy(settings, 1, force=True)
-    yield settings
-    deploy(settings, 1, force=True)
-    for number in repository.numbers(flows)[1:]:
-        repository.path(number, flows).unlink()
+def base(own: Stack, flows: Path) -> int:
+    """The newest version, which is the first once more: what a test before committed is history."""
+    number = repository.newest(flows) + 1
+    repository.path(number, flows).write_text(repository.path(1, flows).read_text())
+    return number
+
+
+@pytest.fixture
+def deployed(settings: NifiSettings, base: int) -> NifiSettings:
+    """The settings of a NiFi that runs `base`."""
+    deploy(settings, force=True)
+    return settings
 
 
 def state(settings: NifiSettings, name: str = group.NAME) -> tuple[str, str]:
@@ -125,13 +130,14 @@ def publisher(number: int, flows: Path) -> dict[str, Any]:
 
 
 def test_a_change_goes_from_the_canvas_into_the_repository_to_a_second_group_and_back(
-    deployed: NifiSettings, elsewhere: NifiSettings, flows: Path
+    deployed: NifiSettings, base: int, elsewhere: NifiSettings, flows: Path
 ) -> None:
-    assert state(deployed) == ("1", "UP_TO_DATE")
+    first, then, last = (str(number) for number in range(base, base + 3))
+    assert state(deployed) == (first, "UP_TO_DATE")
     assert diff(deployed)["changes"] == []
 
     change(deployed, {BATCH: "100"})
-    assert state(deployed) == ("1", "LOCALLY_MODIFIED")
+    assert state(deployed) == (first, "LOCALLY_MODIFIED")
     expected = {
         "component": PUBLISH, "kind": "processor", "group": "", "change": "changed",
         "property": BATCH, "old": "200", "new": "100",
@@ -139,49 +145,49 @@ def test_a_change_goes_from_the_canvas_into_the_repository_to_a_second_group_and
     assert diff(deployed)["changes"] == [expected]
 
     done = commit(deployed, "Smaller batches")
-    assert (done["version"], done["changed"]) == (2, True)
-    assert state(deployed) == ("2", "UP_TO_DATE")
-    assert Path(done["file"]) == flows / "pitlane" / "f1-ingest" / "2.json"
-    assert publisher(2, flows)["properties"][BATCH] == "100"
-    assert [each["comment"] for each in versions(deployed)] == ["Smaller batches", versions(deployed)[1]["comment"]]
-    assert [each["deployed"] for each in versions(deployed)] == [True, False]
-    assert diff(deployed, 1, 2)["changes"] == [expected]
+    assert (done["version"], done["changed"]) == (base + 1, True)
+    assert state(deployed) == (then, "UP_TO_DATE")
+    assert Path(done["file"]) == flows / "pitlane" / "f1-ingest" / f"{then}.json"
+    assert publisher(base + 1, flows)["properties"][BATCH] == "100"
+    newest, before, *_ = versions(deployed)
+    assert (newest["comment"], newest["deployed"], before["deployed"]) == ("Smaller batches", True, False)
+    assert diff(deployed, base, base + 1)["changes"] == [expected]
     again = commit(deployed, "Nothing new")
-    assert (again["version"], again["changed"]) == (2, False)
-    assert repository.newest(flows) == 2
+    assert (again["version"], again["changed"]) == (base + 1, False)
+    assert repository.newest(flows) == base + 1
 
     second = deploy(elsewhere, name=SECOND)
-    assert (second["flow"], second["version"]) == ("created", 2)
-    assert state(elsewhere, SECOND) == ("2", "UP_TO_DATE")
+    assert (second["flow"], second["version"]) == ("created", base + 1)
+    assert state(elsewhere, SECOND) == (then, "UP_TO_DATE")
     sent = block(2)
     assert post(elsewhere, [sent]) == 200
     assert records(deployed, topics.topic("lap_data"), {sent[0]["block.id"]})
 
     change(deployed, {BATCH: "50"})
-    assert state(deployed) == ("2", "LOCALLY_MODIFIED")
+    assert state(deployed) == (then, "LOCALLY_MODIFIED")
     undone = revert(deployed)
     assert [(each["old"], each["new"]) for each in undone["undone"]] == [("100", "50")]
-    assert state(deployed) == ("2", "UP_TO_DATE")
+    assert state(deployed) == (then, "UP_TO_DATE")
     assert diff(deployed)["changes"] == []
     assert revert(deployed)["undone"] == []
 
-    assert deploy(deployed, 1)["flow"] == "downgraded"
-    wait_for(("1", "STALE"), lambda: state(deployed))
-    assert state(elsewhere, SECOND) == ("2", "UP_TO_DATE"), "each group has its own version"
+    assert deploy(deployed, base)["flow"] == "downgraded"
+    wait_for((first, "STALE"), lambda: state(deployed))
+    assert state(elsewhere, SECOND) == (then, "UP_TO_DATE"), "each group has its own version"
     assert deploy(deployed)["flow"] == "upgraded"
-    assert state(deployed) == ("2", "UP_TO_DATE")
+    assert state(deployed) == (then, "UP_TO_DATE")
 
     # Committed from the second group, and only what was changed is in the file.
     change(elsewhere, {BATCH: "70"}, SECOND)
-    assert state(elsewhere, SECOND) == ("2", "LOCALLY_MODIFIED")
-    assert commit(elsewhere, "From the second group", SECOND)["version"] == 3
-    changed = set(repository.path(3, flows).read_text().splitlines()) - set(
-        repository.path(2, flows).read_text().splitlines()
+    assert state(elsewhere, SECOND) == (then, "LOCALLY_MODIFIED")
+    assert commit(elsewhere, "From the second group", SECOND)["version"] == base + 2
+    changed = set(repository.path(base + 2, flows).read_text().splitlines()) - set(
+        repository.path(base + 1, flows).read_text().splitlines()
     )
     assert {line.strip().split('"')[1] for line in changed} == {BATCH, "comments", "timestamp", "version"}
-    wait_for(("2", "STALE"), lambda: state(deployed))
+    wait_for((then, "STALE"), lambda: state(deployed))
     assert deploy(deployed)["flow"] == "upgraded"
-    assert state(deployed) == ("3", "UP_TO_DATE")
+    assert state(deployed) == (last, "UP_TO_DATE")
 
 
 def test_what_nifi_calls_a_difference_is_one_and_nothing_else(deployed: NifiSettings) -> None:
@@ -190,7 +196,11 @@ def test_what_nifi_calls_a_difference_is_one_and_nothing_else(deployed: NifiSett
         route = processor("Route by packet ID")
         copy = canvas.create_processor(
             found,
-            next(each for each in canvas.list_all_processor_types() if each.type.endswith(".UpdateAttribute")),
+            next(
+                each
+                for each in canvas.list_all_processor_types().processor_types
+                if each.type.endswith(".UpdateAttribute")
+            ),
             (2400.0, 300.0),
             "Copy of car damage",
         )
@@ -230,36 +240,38 @@ def test_what_nifi_calls_a_difference_is_one_and_nothing_else(deployed: NifiSett
         ("label", "Ours"): 1,
     }
     revert(deployed)
-    assert state(deployed) == ("1", "UP_TO_DATE")
+    assert state(deployed)[1] == "UP_TO_DATE"
     assert diff(deployed)["changes"] == []
 
 
 def test_parameters_and_run_states_are_no_difference(deployed: NifiSettings) -> None:
-    assert deploy(deployed.model_copy(update={"topic_prefix": "race"}), 1)["parameters"] == ["topic.prefix"]
+    assert deploy(deployed.model_copy(update={"topic_prefix": "race"}))["parameters"] == ["topic.prefix"]
     stop(deployed)
-    assert state(deployed)[1] in ("UP_TO_DATE", "STALE")
+    assert state(deployed)[1] == "UP_TO_DATE"
     assert diff(deployed)["changes"] == []
     assert start(deployed)["processors"] == 4
 
 
-def test_changes_on_the_canvas_are_never_overwritten_silently(deployed: NifiSettings, flows: Path, own: Stack) -> None:
+def test_changes_on_the_canvas_are_never_overwritten_silently(
+    deployed: NifiSettings, base: int, flows: Path, own: Stack
+) -> None:
     change(deployed, {BATCH: "100"})
     add_version(flows, lambda contents: named(contents, "processors", PUBLISH).update(yieldDuration="5 sec"))
-    for number in (None, 1):
+    for number in (None, base):
         with pytest.raises(Changed, match=PUBLISH) as refused:
             deploy(deployed, number)
         assert "commit" in refused.value.hint
-    with pytest.raises(Behind, match="2 is the newest"):
+    with pytest.raises(Behind, match=f"{base + 1} is the newest"):
         commit(deployed, "Too late")
-    assert repository.newest(flows) == 2
+    assert repository.newest(flows) == base + 1
     assert diff(deployed)["changes"][0]["new"] == "100"
 
     # `pitlane up` goes on with what is there, and says so.
     said = [step.action(lambda _: None) for step in own.steps() if step.title == "Flow"]
-    assert "version 1 with changes that are in no version" in said[0]
+    assert f"version {base} with changes that are in no version" in said[0]
     assert diff(deployed)["changes"][0]["new"] == "100"
 
-    assert deploy(deployed, 1, force=True)["flow"] == "reverted"
+    assert deploy(deployed, base, force=True)["flow"] == "reverted"
     assert diff(deployed)["changes"] == []
     change(deployed, {BATCH: "100"})
     assert deploy(deployed, force=True)["flow"] == "upgraded"
@@ -268,12 +280,14 @@ def test_changes_on_the_canvas_are_never_overwritten_silently(deployed: NifiSett
         config = processor(PUBLISH).component.config
         assert (config.properties[BATCH], config.yield_duration) == ("200", "5 sec")
 
-    deploy(deployed, 1)
+    deploy(deployed, base)
     said = [step.action(lambda _: None) for step in own.steps() if step.title == "Flow"]
-    assert said[0].startswith("version 2, 4 processors"), "unchanged and behind is upgraded"
+    assert said[0].startswith(f"version {base + 1}, 4 processors"), "unchanged and behind is upgraded"
 
 
-def test_queued_blocks_survive_an_upgrade_and_a_downgrade(deployed: NifiSettings, flows: Path, own: Stack) -> None:
+def test_queued_blocks_survive_an_upgrade_and_a_downgrade(
+    deployed: NifiSettings, base: int, flows: Path, own: Stack
+) -> None:
     def lengthen(contents: dict[str, Any]) -> None:
         """The publisher, the queue before it and the router, on the way of what is queued."""
         named(contents, "processors", PUBLISH)["properties"][BATCH] = "100"
@@ -291,7 +305,7 @@ def test_queued_blocks_survive_an_upgrade_and_a_downgrade(deployed: NifiSettings
         assert status(deployed)["queued"] == len(blocks)
         with connection.to(deployed):
             assert processor(PUBLISH).component.config.properties[BATCH] == "100"
-        assert deploy(deployed, 1)["flow"] == "downgraded"
+        assert deploy(deployed, base)["flow"] == "downgraded"
         assert status(deployed)["queued"] == len(blocks)
         stuck = drain(deployed, timeout_s=1)
         assert (stuck["drained"], stuck["stopped"]) == (False, ["Receive blocks"])
@@ -313,7 +327,7 @@ def test_queued_blocks_survive_an_upgrade_and_a_downgrade(deployed: NifiSettings
 
 
 def test_a_version_that_would_take_the_queue_from_queued_blocks_is_refused(
-    deployed: NifiSettings, flows: Path, own: Stack
+    deployed: NifiSettings, base: int, flows: Path, own: Stack
 ) -> None:
     def disconnect(contents: dict[str, Any]) -> None:
         contents["connections"].remove(named(contents, "connections", "lap_data"))
@@ -328,8 +342,8 @@ def test_a_version_that_would_take_the_queue_from_queued_blocks_is_refused(
         wait_for(wanted, lambda: set(queued(deployed)["blocks"]))
         with pytest.raises(Refused, match="queue"):
             deploy(deployed)
-        assert set(queued(deployed)["blocks"]) == wanted
-        assert state(deployed)[0] == "1"
+        wait_for(wanted, lambda: set(queued(deployed)["blocks"]))  # the publisher has it in hand now and then
+        assert state(deployed)[0] == str(base)
     finally:
         own.kafka.start()
     assert start(deployed)["processors"] == 4
@@ -337,13 +351,13 @@ def test_a_version_that_would_take_the_queue_from_queued_blocks_is_refused(
     assert deploy(deployed)["flow"] == "upgraded"
 
 
-def test_a_canvas_whose_version_is_gone_is_left_alone(deployed: NifiSettings, flows: Path, own: Stack) -> None:
+def test_a_canvas_whose_version_is_gone_is_left_alone(deployed: NifiSettings, base: int, flows: Path) -> None:
     change(deployed, {BATCH: "100"})
     commit(deployed, "Smaller batches")
-    file = repository.path(2, flows)
+    file = repository.path(base + 1, flows)
     content = file.read_text()
     file.unlink()
-    with pytest.raises(NoVersion, match="version 2, which is not there"):
+    with pytest.raises(NoVersion, match=f"version {base + 1}, which is not there"):
         deploy(deployed)
     assert deploy(deployed, keep_changes=True)["flow"] == "kept"
     file.write_text(content)
@@ -374,7 +388,7 @@ def test_nifi_verifies_what_does_not_run(deployed: NifiSettings) -> None:
 
 
 def test_a_folder_that_nifi_cannot_use_is_named_and_nothing_is_lost(
-    deployed: NifiSettings, flows: Path, tmp_path: Path
+    deployed: NifiSettings, base: int, flows: Path, tmp_path: Path
 ) -> None:
     change(deployed, {BATCH: "100"})
     away = tmp_path / "away"
@@ -391,20 +405,21 @@ def test_a_folder_that_nifi_cannot_use_is_named_and_nothing_is_lost(
         assert told["running"] == 4
     finally:
         away.rename(flows)
-    repository.path(2, flows).write_text("{")
-    with pytest.raises(Refused, match=r"2\.json"):
+    broken = repository.path(base + 1, flows)
+    broken.write_text("{")
+    with pytest.raises(Refused, match=broken.name):
         commit(deployed, "Onto what is broken")
-    with pytest.raises(NoVersion, match=r"2\.json is no JSON: line 1"):
+    with pytest.raises(NoVersion, match=f"{broken.name} is no JSON: line 1"):
         versions(deployed)
-    repository.path(2, flows).unlink()
-    with pytest.raises(NoVersion, match="no version 7"):
-        deploy(deployed, 7, force=True)
-    with pytest.raises(NoVersion, match="no version 7"):
-        diff(deployed, 7)
+    broken.unlink()
+    with pytest.raises(NoVersion, match="no version 777"):
+        deploy(deployed, 777, force=True)
+    with pytest.raises(NoVersion, match="no version 777"):
+        diff(deployed, 777)
     with pytest.raises(FlowError, match="message"):
         commit(deployed, "  ")
-    assert commit(deployed, "Now")["version"] == 2
-    assert publisher(2, flows)["properties"][BATCH] == "100"
+    assert commit(deployed, "Now")["version"] == base + 1
+    assert publisher(base + 1, flows)["properties"][BATCH] == "100"
 
 
 def test_a_group_that_is_no_version_is_left_alone(deployed: NifiSettings) -> None:
@@ -430,23 +445,23 @@ def pitlane(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_scripts_get_exit_codes_and_json(deployed: NifiSettings, own: Stack, tmp_path: Path) -> None:
+def test_scripts_get_exit_codes_and_json(deployed: NifiSettings, base: int, own: Stack, tmp_path: Path) -> None:
     def told(code: int, *arguments: str) -> Any:
         ended = pitlane(own, *arguments, "--json")
         assert ended.returncode == code, ended.stdout + ended.stderr
         return json.loads(ended.stdout) if ended.stdout else ended.stderr
 
     assert told(0, "diff") == diff(deployed)
-    assert told(0, "status")["version"]["number"] == 1
+    assert told(0, "status")["version"]["number"] == base
     change(deployed, {BATCH: "100"})
     assert told(3, "diff")["changes"] == diff(deployed)["changes"]
     assert "flow changed: the canvas has changes that are in no version: Publish to Kafka" in told(1, "deploy")
     assert told(0, "deploy", "--keep-changes")["flow"] == "kept"
     assert pitlane(own, "commit").returncode == 2
-    assert told(0, "commit", "-m", "Smaller batches")["version"] == 2
+    assert told(0, "commit", "-m", "Smaller batches")["version"] == base + 1
     assert told(0, "commit", "-m", "Nothing")["changed"] is False
-    assert [each["version"] for each in told(0, "versions")] == [2, 1]
-    assert told(3, "diff", "1", "2")["new"] == 2
+    assert [each["version"] for each in told(0, "versions")][:2] == [base + 1, base]
+    assert told(3, "diff", str(base), str(base + 1))["new"] == base + 1
     assert told(0, "revert")["undone"] == []
     assert told(0, "stop")["queued"] == 0
     assert told(1, "status")["stopped"] == 4
@@ -458,17 +473,17 @@ def test_scripts_get_exit_codes_and_json(deployed: NifiSettings, own: Stack, tmp
     assert told(0, "start")["processors"] == 4
     assert told(0, "export", str(tmp_path / "flow.json"))["changed"] is True
     assert told(0, "drain")["drained"] is True
-    assert told(0, "deploy", "--version", "1")["flow"] == "downgraded"
+    assert told(0, "deploy", "--version", str(base))["flow"] == "downgraded"
 
 
-def test_people_read_what_happened(deployed: NifiSettings, own: Stack) -> None:
+def test_people_read_what_happened(deployed: NifiSettings, base: int, own: Stack) -> None:
     change(deployed, {BATCH: "100"})
     shown = pitlane(own, "diff")
     assert shown.returncode == 3
     words = " ".join(shown.stdout.split())
-    assert "version 1 → the canvas changed on the canvas" in words
+    assert f"version {base} → the canvas changed on the canvas" in words
     assert f"~ {PUBLISH} processor {BATCH} 200 → 100" in words
     assert "1 difference" in words
-    assert "version 1 changed on the canvas" in " ".join(pitlane(own, "status").stdout.split())
-    assert "version 2 is committed" in pitlane(own, "commit", "-m", "Smaller batches").stdout
-    assert "● in NiFi" in next(line for line in pitlane(own, "versions").stdout.splitlines() if "Smaller" in line)
+    assert f"version {base} changed on the canvas" in " ".join(pitlane(own, "status").stdout.split())
+    assert f"version {base + 1} is committed" in pitlane(own, "commit", "-m", "Smaller batches").stdout
+    assert "● in NiFi" in next(line for line in pitlane(own, "versions").stdout.splitlines() if f" {base + 1} " in line)
