@@ -249,7 +249,7 @@ def test_parameters_and_run_states_are_no_difference(deployed: NifiSettings) -> 
     stop(deployed)
     assert state(deployed)[1] == "UP_TO_DATE"
     assert diff(deployed)["changes"] == []
-    assert start(deployed)["processors"] == 4
+    assert start(deployed)["processors"] == 5
 
 
 def test_changes_on_the_canvas_are_never_overwritten_silently(
@@ -282,7 +282,7 @@ def test_changes_on_the_canvas_are_never_overwritten_silently(
 
     deploy(deployed, base)
     said = [step.action(lambda _: None) for step in own.steps() if step.title == "Flow"]
-    assert said[0].startswith(f"version {base + 1}, 4 processors"), "unchanged and behind is upgraded"
+    assert said[0].startswith(f"version {base + 1}, 5 processors"), "unchanged and behind is upgraded"
 
 
 def test_queued_blocks_survive_an_upgrade_and_a_downgrade(
@@ -322,7 +322,7 @@ def test_queued_blocks_survive_an_upgrade_and_a_downgrade(
         }
         found = records(deployed, topics.packet_topics()[packet_id], set(sent))
         assert {block_id: record.value for block_id, record in found.items()} == sent
-    assert start(deployed)["processors"] == 4
+    assert start(deployed)["processors"] == 5
     assert post(deployed, [block(2)]) == 200
 
 
@@ -346,7 +346,7 @@ def test_a_version_that_would_take_the_queue_from_queued_blocks_is_refused(
         assert state(deployed)[0] == str(base)
     finally:
         own.kafka.start()
-    assert start(deployed)["processors"] == 4
+    assert start(deployed)["processors"] == 5
     assert records(deployed, topics.topic("lap_data"), wanted).keys() == wanted
     assert deploy(deployed)["flow"] == "upgraded"
 
@@ -380,7 +380,7 @@ def test_nifi_verifies_what_does_not_run(deployed: NifiSettings) -> None:
     assert verify(deployed)["verified"] == 0
     stop(deployed)
     found = verify(deployed)
-    assert (found["verified"], found["failed"]) == (4, [])
+    assert (found["verified"], found["failed"]) == (5, [])
     change(deployed, {BATCH: "many"})
     (failed,) = verify(deployed)["failed"]
     assert (failed["component"], failed["kind"]) == (PUBLISH, "processor")
@@ -402,7 +402,7 @@ def test_a_folder_that_nifi_cannot_use_is_named_and_nothing_is_lost(
         told = status(deployed)
         assert told["version"]["newest"] is None
         assert "NiFi sees no directory" in told["version"]["told"]
-        assert told["running"] == 4
+        assert told["running"] == 5
     finally:
         away.rename(flows)
     broken = repository.path(base + 1, flows)
@@ -464,13 +464,13 @@ def test_scripts_get_exit_codes_and_json(deployed: NifiSettings, base: int, own:
     assert told(3, "diff", str(base), str(base + 1))["new"] == base + 1
     assert told(0, "revert")["undone"] == []
     assert told(0, "stop")["queued"] == 0
-    assert told(1, "status")["stopped"] == 4
-    assert told(0, "verify")["verified"] == 4
+    assert told(1, "status")["stopped"] == 5
+    assert told(0, "verify")["verified"] == 5
     change(deployed, {BATCH: "many"})
     assert told(1, "verify")["failed"][0]["component"] == PUBLISH
     assert "flow invalid" in told(1, "start")
     assert told(0, "revert")["undone"][0]["new"] == "many"
-    assert told(0, "start")["processors"] == 4
+    assert told(0, "start")["processors"] == 5
     assert told(0, "export", str(tmp_path / "flow.json"))["changed"] is True
     assert told(0, "drain")["drained"] is True
     assert told(0, "deploy", "--version", str(base))["flow"] == "downgraded"

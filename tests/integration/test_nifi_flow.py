@@ -118,9 +118,9 @@ def test_an_empty_nifi_gets_the_flow_and_a_second_run_changes_nothing(
     settings: NifiSettings, own: Stack, tmp_path: Path
 ) -> None:
     first = deploy(settings)
-    assert (first["flow"], first["processors"]) == ("created", 4)
+    assert (first["flow"], first["processors"]) == ("created", 5)
     state = status(settings)
-    assert (state["running"], state["stopped"], state["invalid"], state["errors"]) == (4, 0, 0, [])
+    assert (state["running"], state["stopped"], state["invalid"], state["errors"]) == (5, 0, 0, [])
 
     # What NiFi says it has is the repository's version.
     exported = tmp_path / "flow.json"
@@ -171,8 +171,8 @@ def test_what_has_no_topic_or_is_refused_goes_to_the_dead_letters_with_its_reaso
         "partition_invalid": no_partition,
         "record_too_large": too_large,
         "too_short": rejected,
-        "": unknown,
-        " ": nameless,
+        "unknown_packet": unknown,
+        "unknown_packet ": nameless,
     }
     assert post(deployed, list(reasons.values())) == 200
 
@@ -182,7 +182,8 @@ def test_what_has_no_topic_or_is_refused_goes_to_the_dead_letters_with_its_reaso
         record = found[attributes["block.id"]]
         headers = {key: value.decode() for key, value in record.headers}
         assert record.value == content
-        assert headers.get("reject.reason", "") == reason.strip()
+        assert headers["reject.reason"] == reason.strip()
+        assert datetime.fromisoformat(headers["reject.time"]).tzinfo is not None
         if reason in ("partition_invalid", "record_too_large"):
             assert (headers["reject.topic"], bool(headers["reject.detail"])) == (topics.topic("car_telemetry"), True)
             assert abs(datetime.fromisoformat(headers["reject.time"]).timestamp() - time.time()) < 3600
@@ -257,9 +258,9 @@ def test_a_flow_without_tls_is_upgraded_to_one_that_wants_certificates(deployed:
 
 def test_a_stopped_flow_starts_again(deployed: NifiSettings) -> None:
     stop(deployed)
-    assert status(deployed)["stopped"] == 4
+    assert status(deployed)["stopped"] == 5
     assert deploy(deployed, 1)["flow"] == "unchanged"
-    assert status(deployed)["running"] == 4
+    assert status(deployed)["running"] == 5
 
 
 def test_without_kafka_nifi_fills_answers_503_and_loses_nothing_even_when_killed(

@@ -56,6 +56,7 @@ def test_no_relationship_is_left_open() -> None:
         "Receive blocks": {"success"},
         "Route by packet ID": {*PACKET_NAMES.values(), "unmatched"},
         "Publish to Kafka": {"success", "rejected"},
+        "Say why": {"success"},
         "Publish dead letters": {"success", "rejected"},
     }
     assert set(told) == set(PROCESSORS)
