@@ -105,7 +105,7 @@ class NifiSettings(KafkaSettings, StoreSettings, BlocksSettings):
     nifi_profile: str = ""
     """Profile of nipyapi (~/.nipyapi/profiles.yml) that says where NiFi is and how to log in, instead of all above."""
     nifi_flows: Path = REPOSITORY / "nifi" / "flow"
-    """Folder of the flow's versions as NiFi sees it; empty for the repository's. Commits write there."""
+    """Folder of the flow's versions as NiFi sees it; unset for the repository's. Commits write there."""
     nifi_listen_port: int = 20782
     nifi_listen_path: str = "blocks"
     nifi_keystore: str = ""
