@@ -336,7 +336,7 @@ def test_a_branch_is_part_of_a_version_and_runs_elsewhere_and_after_a_restart(
 
     own.nifi.stop()
     own.nifi.start()
-    again = as_block(PACKETS[2025, 10], datagram(10, {0: ("f", 50.0)}))
+    again = as_block(PACKETS[2025, 10], datagram(10))
     wait(lambda: accepted(settings, again))
     assert again[0]["block.id"] in records(settings, DECODED, {again[0]["block.id"]})
     # NiFi made no environment for them, so it asked no pip.
