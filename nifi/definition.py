@@ -89,12 +89,14 @@ def parameters(definition: Json) -> dict[str, str]:
 
 
 def with_parameters(definition: Json, values: Mapping[str, str]) -> Json:
-    """A copy whose parameters have these values; one that is not named keeps its own."""
+    """A copy whose parameters have these values; one that is not named keeps its own, a sensitive one has none."""
     contexts = {
         name: {
             **context,
             "parameters": [
-                {**parameter, "value": values[parameter["name"]]} if parameter["name"] in values else parameter
+                {**parameter, "value": values[parameter["name"]]}
+                if parameter["name"] in values and not parameter["sensitive"]
+                else parameter
                 for parameter in context["parameters"]
             ],
         }
