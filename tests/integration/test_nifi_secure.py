@@ -150,7 +150,7 @@ def test_it_is_switched_off_and_on_with_what_is_queued(secure: Stack) -> None:
             assert other.nifi.address.startswith(f"{scheme}://")
             assert switched.nifi_url.startswith(f"{scheme}://")
             state = status(switched)
-            assert (state["group"], state["queued"], state["running"]) == (group, 2, 4)
+            assert (state["group"], state["queued"], state["running"]) == (group, 2, 5)
     finally:
         secure.kafka.start()
     assert deploy(settings)["flow"] == "unchanged"
