@@ -113,7 +113,8 @@ def add_decoder() -> Measured:
     canvas.update_processor(find(OURS), ends)
     canvas.schedule_processor(find(ROUTER), False)
     canvas.create_connection(find(ROUTER), find(OURS), [ROUTE])
-    canvas.schedule_processor(find(ROUTER), True)
+    for name in (OURS, ROUTER):
+        canvas.schedule_processor(find(name), True)
     return Measured(OURS, queue_of(OURS))
 
 
