@@ -2,7 +2,8 @@
 
     {"topic": "f1.event", "shard": 0, "offset": 17, "arrival_ns": …, "rig": "…", "header": {…}, "code": "SEND", …}
 
-A dead letter has `reject_reason`, what the headers say of it, and its bytes in hexadecimal under `datagram`.
+A dead letter has `reject_reason`, what the headers say of it, and its bytes in hexadecimal under `datagram`, or under
+`content` where it is no block at all.
 """
 
 from collections.abc import Iterator, Sequence
@@ -89,5 +90,13 @@ def _dead_letters(said: dict[str, str], content: bytes) -> Iterator[dict[str, An
     about = {
         name.replace(".", "_"): said[name] for name in ("reject.reason", "packet.format", "packet.id") if name in said
     }
-    for each in block.entries(content, int(said.get("block.bytes", len(content)))):
+    try:
+        found = list(block.entries(content, int(said.get("block.bytes", len(content)))))
+    except ValueError:
+        if "reject.reason" not in said:
+            raise
+        # Anybody who may post can post anything; that is why it is here.
+        yield {**about, "content": content.hex()}
+        return
+    for each in found:
         yield {"arrival_ns": each.arrival_ns, "rig": each.rig, **about, "datagram": each.datagram.hex()}
