@@ -601,7 +601,8 @@ class AgainstAList(RuleBasedStateMachine):
     def flip(self, share: float, bit: int) -> None:
         files = sorted(self.folder.glob("*.spool"))
         files = [path for path in files if path.stat().st_size]
-        if self.damaged or not files:
+        # What no state follows is a torn tail once its header is damaged: only the gateway's tally tells of it.
+        if self.damaged or not files or not self.accounted:
             return
         path = files[int(len(files) * share)]
         data = bytearray(path.read_bytes())
