@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPSConnection
 from itertools import chain, count, cycle
 from urllib.parse import urlsplit
 
@@ -76,9 +76,11 @@ class Posts:
 
 
 def connect(settings: GatewaySettings) -> tuple[HTTPConnection, str]:
-    """A connection to NiFi that stays open, and the path for blocks."""
+    """A connection to NiFi that stays open, with the gateway's certificate, and the path for blocks."""
     url = urlsplit(settings.nifi_blocks_url)
     assert url.hostname is not None
+    if url.scheme == "https":
+        return HTTPSConnection(url.hostname, url.port, timeout=30, context=settings.blocks_context()), url.path
     return HTTPConnection(url.hostname, url.port, timeout=30), url.path
 
 
