@@ -15,6 +15,7 @@ import org.apache.nifi.annotation.documentation.Tags;
 import org.apache.nifi.annotation.lifecycle.OnScheduled;
 import org.apache.nifi.annotation.lifecycle.OnStopped;
 import org.apache.nifi.components.PropertyDescriptor;
+import org.apache.nifi.components.PropertyValue;
 import org.apache.nifi.components.ValidationContext;
 import org.apache.nifi.components.ValidationResult;
 import org.apache.nifi.expression.ExpressionLanguageScope;
@@ -25,7 +26,6 @@ import org.apache.nifi.processor.ProcessContext;
 import org.apache.nifi.processor.ProcessSession;
 import org.apache.nifi.processor.Relationship;
 import org.apache.nifi.processor.exception.ProcessException;
-import org.apache.nifi.processor.util.FlowFileFilters;
 import org.apache.nifi.processor.util.StandardValidators;
 
 import java.time.Duration;
@@ -113,7 +113,8 @@ public class PublishBlocks extends AbstractProcessor {
             .build();
     static final PropertyDescriptor BATCH = new PropertyDescriptor.Builder()
             .name("FlowFiles per Batch")
-            .description("How many FlowFiles at most are sent before waiting for Kafka's answers")
+            .description("How many FlowFiles at most are sent before waiting for Kafka's answers; of one topic a sixteenth "
+                    + "of them at most, so that topics keep step when much waits")
             .required(true)
             .defaultValue("200")
             .addValidator(StandardValidators.createLongValidator(1, 10_000, true))
@@ -136,7 +137,7 @@ public class PublishBlocks extends AbstractProcessor {
             ProducerConfig.TRANSACTIONAL_ID_CONFIG);
 
     /** Bounds the heap that one batch takes, well below the producer's buffer of 32 MB. */
-    private static final int BATCH_MEGABYTES = 8;
+    private static final long BATCH_BYTES = 16 * 1024 * 1024;
     /** A broker that is there answers a question for metadata in milliseconds. */
     private static final Duration METADATA_TIMEOUT = Duration.ofSeconds(3);
     private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(5);
@@ -226,8 +227,10 @@ public class PublishBlocks extends AbstractProcessor {
 
     @Override
     public void onTrigger(final ProcessContext context, final ProcessSession session) throws ProcessException {
-        final int batch = context.getProperty(BATCH).asInteger();
-        final List<FlowFile> flowFiles = session.get(FlowFileFilters.newSizeBasedFilter(BATCH_MEGABYTES, DataUnit.MB, batch));
+        final PropertyValue topic = context.getProperty(TOPIC);
+        final EvenShare share = new EvenShare(flowFile -> topic.evaluateAttributeExpressions(flowFile).getValue(),
+                held::contains, context.getProperty(BATCH).asInteger(), BATCH_BYTES);
+        final List<FlowFile> flowFiles = share.take(session);
         if (flowFiles.isEmpty()) {
             return;
         }

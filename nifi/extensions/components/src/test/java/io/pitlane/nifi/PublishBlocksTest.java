@@ -86,11 +86,23 @@ class PublishBlocksTest {
 
     @Test
     void aBatchKeepsItsOrder() {
+        runner.setProperty(PublishBlocks.BATCH, "800");
         IntStream.range(0, 50).forEach(i -> enqueue("block " + i, Map.of("route", "motion", "shard", "0")));
         runner.run();
 
         runner.assertAllFlowFilesTransferred(PublishBlocks.SUCCESS, 50);
         assertEquals(IntStream.range(0, 50).mapToObj(i -> "block " + i).toList(), kafka.values());
+    }
+
+    @Test
+    void aTopicGetsASixteenthOfABatchAndTheRestWithTheNext() {
+        runner.setProperty(PublishBlocks.BATCH, "48");
+        IntStream.range(0, 7).forEach(i -> enqueue("block " + i, Map.of("route", "motion", "shard", "0")));
+        runner.run(1, false);
+        assertEquals(List.of("block 0", "block 1", "block 2"), kafka.values());
+        assertEquals(4, runner.getQueueSize().getObjectCount());
+        runner.run(2, true, false); // a mocked queue puts what was left behind the others; NiFi's own keeps its order
+        assertEquals(IntStream.range(0, 7).mapToObj(i -> "block " + i).collect(Collectors.toSet()), Set.copyOf(kafka.values()));
     }
 
     @Test
