@@ -160,6 +160,34 @@ def test_every_packet_arrives_in_its_topic_byte_for_byte(deployed: NifiSettings)
             assert {key: value.decode() for key, value in record.headers} == attributes
 
 
+def test_what_waits_goes_to_all_topics_in_step(deployed: NifiSettings) -> None:
+    names = {0: "motion", 2: "lap_data"}
+    waiting = {packet_id: [block(packet_id) for _ in range(60)] for packet_id in names}
+    with connection.to(deployed):
+        publisher = canvas.get_processor("Publish to Kafka", greedy=False)
+        canvas.schedule_processor(publisher, False)
+    try:
+        for blocks in waiting.values():
+            assert post(deployed, blocks) == 200
+        deadline = time.monotonic() + 20
+        while {q["name"]: q["queued"] for q in status(deployed)["queues"]} != dict.fromkeys(names.values(), 60):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+    finally:
+        with connection.to(deployed):
+            canvas.schedule_processor(canvas.get_processor(publisher.id, "id"), True)
+
+    sent_at = {}
+    for packet_id, blocks in waiting.items():
+        ids = [attributes["block.id"] for attributes, _ in blocks]
+        found = records(deployed, topics.packet_topics()[packet_id], set(ids))
+        assert list(found) == ids, "in the order in which they were posted"
+        sent_at[packet_id] = [found[each].timestamp for each in ids]
+    # A batch has twelve of a topic: whichever topic comes first, the other begins before its third batch.
+    assert sent_at[0][0] <= sent_at[2][24]
+    assert sent_at[2][0] <= sent_at[0][24]
+
+
 def test_what_has_no_topic_or_is_refused_goes_to_the_dead_letters_with_its_reason(deployed: NifiSettings) -> None:
     unknown = block(99)
     rejected = block("none")
