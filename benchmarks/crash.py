@@ -19,11 +19,11 @@ import threading
 import time
 from bisect import bisect_right
 from collections import Counter
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from hashlib import blake2b
 from typing import NamedTuple
 
-from benchmarks.pipeline import InKafka, Status, in_kafka, running, settled, unaccounted, wait
+from benchmarks.pipeline import InKafka, Status, beside, in_kafka, running, settled, unaccounted, wait
 from benchmarks.report import Result, Row, none
 from benchmarks.tables import Lost, compare
 from f1_packets import PACKET_IDS, PACKET_NAMES, read_header, sample_order
@@ -75,18 +75,12 @@ class Field:
     def run(self) -> None:
         """Sends the race; returns when it is over and the last gateway listens."""
         self._begun = time.monotonic()
-        with ThreadPoolExecutor(1) as beside:
-            killing = beside.submit(self._kill)
-            try:
-                self._send(killing)
-            finally:
-                self._over.set()
-            killing.result()
+        beside(self._kill, self._send, self._over)
 
     def _racing_s(self) -> float:
         return time.monotonic() - self._begun - self._away_s
 
-    def _send(self, killing: "Future[None]") -> None:
+    def _send(self, killing: Future[None]) -> None:
         pacer = Pacer(SPEED, clock=self._racing_s)
         with socket.socket(type=socket.SOCK_DGRAM) as out:
             out.connect(("127.0.0.1", self._stack.ports.udp))

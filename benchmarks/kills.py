@@ -13,11 +13,11 @@ import random
 import socket
 import time
 from collections import Counter
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from threading import Event
 
 from benchmarks.crash import digest
-from benchmarks.pipeline import InKafka, Status, in_kafka, running, unaccounted, wait
+from benchmarks.pipeline import InKafka, Status, beside, in_kafka, running, unaccounted, wait
 from benchmarks.report import Result, Row, none
 from benchmarks.tables import Difference, compare
 from f1_packets import PACKET_IDS, PACKET_NAMES
@@ -62,15 +62,9 @@ class Siege:
 
     def run(self) -> None:
         """Sends the race; returns when it is over and the victim runs. A kill that the race was too short for is left out."""
-        with ThreadPoolExecutor(1) as beside:
-            killing = beside.submit(self._kill)
-            try:
-                self._send(killing)
-            finally:
-                self._over.set()
-            killing.result()
+        beside(self._kill, self._send, self._over)
 
-    def _send(self, killing: "Future[None]") -> None:
+    def _send(self, killing: Future[None]) -> None:
         begun, waited_s = time.monotonic(), 0.0
         pacer = Pacer(SPEED, clock=lambda: time.monotonic() - begun - waited_s)
         with socket.socket(type=socket.SOCK_DGRAM) as out:

@@ -10,17 +10,19 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
+from threading import Event
 from typing import Any, NamedTuple
 
-import psutil
 from kafka import KafkaConsumer, TopicPartition
 from rich.console import Console
 
 from f1_packets import block
 from pitlane.settings import HOME, REPOSITORY
+from pitlane.stack import throwaway
 from pitlane.stack.server import Server
 from pitlane.stack.stack import Stack
 
@@ -39,21 +41,25 @@ def running(*titles: str, **settings: object) -> Iterator[Stack]:
     """
     console = Console(stderr=True)
     runs = HOME / "bench-stack"
-    for left in runs.glob("*"):
-        if not psutil.pid_exists(int(left.name)):  # of a run that was killed
-            _delete(Stack.ephemeral(left))
+    throwaway.clear(runs)
     stack = Stack.ephemeral(runs / str(os.getpid()))
     stack.values |= {f"PITLANE_{name.upper()}": str(value) for name, value in settings.items()}
     try:
         stack.up(console, titles)
         yield stack
     finally:
-        _delete(stack)
+        throwaway.delete(stack)
 
 
-def _delete(stack: Stack) -> None:
-    stack.down(Console(quiet=True))
-    stack.remove()
+def beside(kill: Callable[[], None], send: Callable[[Future[None]], None], over: Event) -> None:
+    """Runs `kill` in a thread while `send` sends, which can ask how it fares; `over` is set when all is sent."""
+    with ThreadPoolExecutor(1) as thread:
+        killing = thread.submit(kill)
+        try:
+            send(killing)
+        finally:
+            over.set()
+        killing.result()
 
 
 def wait(until: Callable[[], bool], timeout_s: float) -> bool:

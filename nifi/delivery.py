@@ -12,7 +12,7 @@ from nifi import blocks_port
 from nifi.errors import FlowError
 from nifi.probes import Probe
 from nifi.queued import queued
-from pitlane import topics
+from pitlane import headers, topics
 from pitlane.settings import NifiSettings
 
 WITHIN_S = 30
@@ -51,7 +51,7 @@ def _found(consumer: KafkaConsumer, wanted: set[str]) -> dict[str, list[Consumer
     while len(found) < len(wanted) and time.monotonic() < deadline:
         for records in consumer.poll(POLL_MS).values():
             for record in records:
-                block_id = _said(record).get("block.id", "")
+                block_id = headers.read(record.headers).get("block.id", "")
                 if block_id in wanted:
                     found[block_id].append(record)
     return found
@@ -60,7 +60,7 @@ def _found(consumer: KafkaConsumer, wanted: set[str]) -> dict[str, list[Consumer
 def _wrong(probe: Probe, records: list[ConsumerRecord], is_waiting: bool) -> str:
     if not records:
         return "waits in NiFi" if is_waiting else "is in no topic"
-    record, said = records[0], _said(records[0])
+    record, said = records[0], headers.read(records[0].headers)
     if record.topic != probe.topic:
         reason = said.get("reject.reason", "")
         return f"is in {record.topic} and not in {probe.topic}" + (f": {reason}" if reason else "")
@@ -73,7 +73,3 @@ def _wrong(probe: Probe, records: list[ConsumerRecord], is_waiting: bool) -> str
     if probe.partition not in (None, record.partition):
         return f"is in partition {record.partition} of {record.topic} and not in {probe.partition}"
     return ""
-
-
-def _said(record: ConsumerRecord) -> dict[str, str]:
-    return {name: value.decode(errors="replace") for name, value in record.headers}

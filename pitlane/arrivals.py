@@ -15,6 +15,7 @@ from kafka.errors import KafkaTimeoutError
 
 from f1_packets import PACKETS
 from f1_packets.block import entry_bytes
+from pitlane import headers
 from pitlane.settings import KafkaSettings, PostgresSettings
 from pitlane.topics import AGAIN, MARK, fact_topics
 
@@ -168,7 +169,7 @@ class Arrivals:
         return bool(ledger) and number in self._seen[ledger]
 
     def _count(self, record: ConsumerRecord) -> None:
-        said = {name: value.decode(errors="replace") for name, value in record.headers}
+        said = headers.read(record.headers)
         if MARK in said:
             return
         count = max(1, _natural(said.get("block.count", "")))

@@ -24,6 +24,7 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 from f1_packets.block import Entry, entries
 from pitlane import topics
 from pitlane.errors import PitlaneError
+from pitlane.headers import read as read_headers
 from pitlane.settings import KafkaSettings
 
 UNROUTED = "unknown_packet"
@@ -188,7 +189,7 @@ class DeadLetters:
         found: list[DeadLetter] = []
         redriven: dict[tuple[int, str], datetime] = {}
         for record in self._records(first):
-            headers = _headers(record)
+            headers = read_headers(record.headers)
             if topics.MARK in headers:
                 redriven.setdefault((record.partition, headers[topics.MARK]), _time(record))
             else:
@@ -221,10 +222,6 @@ def _letter(record: ConsumerRecord, headers: Mapping[str, str]) -> DeadLetter:
     content = record.value or b""
     rigs = tuple(dict.fromkeys(entry.rig for entry in datagrams_of(headers, content)))
     return DeadLetter(Where(record.partition, record.offset), _time(record), headers, len(content), rigs, None)
-
-
-def _headers(record: ConsumerRecord) -> dict[str, str]:
-    return {name: value.decode(errors="replace") for name, value in record.headers}
 
 
 def _time(record: ConsumerRecord) -> datetime:

@@ -14,6 +14,7 @@ from kafka.errors import KafkaError
 
 from f1_packets import PACKETS, Packet, block, records
 from pitlane.errors import PitlaneError
+from pitlane.headers import read
 from pitlane.settings import KafkaSettings
 from pitlane.topics import MARK
 
@@ -64,7 +65,7 @@ def tap(topic: str, settings: KafkaSettings, *, from_beginning: bool, follow: bo
 
 def entries(headers: Sequence[tuple[str, bytes]], content: bytes) -> Iterator[dict[str, Any]]:
     """The datagrams of one block, given what the record's headers say of it."""
-    said = {name: value.decode(errors="replace") for name, value in headers}
+    said = read(headers)
     packet = _packet(said)
     try:
         if packet is not None:

@@ -18,9 +18,13 @@ def clear(runs: Path) -> None:
     """Stops and deletes what runs that were killed left in `runs`, whose folders are named by process ids."""
     for home in runs.glob("*"):
         if not psutil.pid_exists(int(home.name)):
-            stack = Stack.ephemeral(home)
-            stack.down(Console(quiet=True))
-            stack.remove()
+            delete(Stack.ephemeral(home))
+
+
+def delete(stack: Stack) -> None:
+    """Stops all of it, and its data, logs and passwords are gone."""
+    stack.down(Console(quiet=True))
+    stack.remove()
 
 
 @contextmanager

@@ -19,7 +19,6 @@ from kafka.admin import (
     ResourceType,
 )
 from kafka.consumer.fetcher import ConsumerRecord
-from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from nifi.deploy import deploy
@@ -33,6 +32,7 @@ from pitlane.stack.stack import TOOLS, Stack
 from tests.datagrams import datagram
 from tests.integration.test_nifi_flow import FlowFile, post
 from tests.integration.test_stack import pitlane
+from tests.stacks import started
 
 ARRIVAL = 1_750_000_000_000_000_001
 
@@ -52,16 +52,8 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """NiFi with the flow, and a Kafka that can be told to refuse."""
     stack = Stack.ephemeral(tmp_path_factory.mktemp("dlq") / "stack")
     stack.kafka = GuardedBroker(stack.home, TOOLS / "broker", stack.ports.kafka, stack.ports.kafka_controller)
-    try:
-        stack.up(Console(stderr=True), ["Flow"])
+    with started(stack, "Flow"):
         yield stack
-    finally:
-        stack.down(Console(quiet=True))
-
-
-@pytest.fixture(scope="module")
-def settings(own: Stack) -> NifiSettings:
-    return own.settings(NifiSettings)
 
 
 @pytest.fixture

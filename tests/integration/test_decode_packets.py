@@ -19,7 +19,6 @@ import pytest
 from kafka.admin import KafkaAdminClient, NewTopic
 from nipyapi import canvas
 from nipyapi.nifi import FlowApi, FlowFileQueuesApi, ProcessorConfigDTO
-from rich.console import Console
 
 from f1_packets import PACKETS, Packet, block
 from nifi import connection, group
@@ -34,6 +33,7 @@ from tests.datagrams import datagram
 from tests.flows import stack_with_copy
 from tests.integration.test_nifi_flow import FlowFile, post, records
 from tests.peers import peer_decoder, values
+from tests.stacks import started
 
 UID = 0xFEDCBA9876543210
 ARRIVAL = 1_750_000_000_000_000_001
@@ -53,19 +53,11 @@ class Branches(NamedTuple):
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stack, _ = stack_with_copy(tmp_path_factory.mktemp("decode"))
-    try:
-        stack.up(Console(stderr=True), [stack.nifi.title, "Topics"])
+    with started(stack, stack.nifi.title, "Topics"):
         admin = KafkaAdminClient(bootstrap_servers=stack.kafka.address)
         admin.create_topics([NewTopic(DECODED, 2, 1)])
         admin.close()
         yield stack
-    finally:
-        stack.down(Console(quiet=True))
-
-
-@pytest.fixture(scope="module")
-def settings(own: Stack) -> NifiSettings:
-    return own.settings(NifiSettings)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,14 +10,15 @@ from collections.abc import Iterator
 import pytest
 from nipyapi import canvas
 from nipyapi.nifi import ProcessorConfigDTO
-from rich.console import Console
 
 from nifi import connection, group, repository
 from nifi.check import Finding, check
 from nifi.revert import revert
 from pitlane.settings import HOME, REPOSITORY, NifiSettings
 from pitlane.stack.stack import Stack
+from tests.flows import stack_with_copy
 from tests.integration.test_stack import pitlane
+from tests.stacks import started
 
 
 def flow_check(**environment: str) -> subprocess.CompletedProcess[str]:
@@ -46,20 +46,9 @@ def test_what_the_repository_has_is_well() -> None:
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """NiFi that runs the flow, its folder of versions a copy, and Kafka."""
-    home = tmp_path_factory.mktemp("check")
-    shutil.copytree(repository.FOLDER, home / "flow")
-    stack = Stack.ephemeral(home / "stack")
-    stack = Stack(stack.home, stack.values | {"PITLANE_NIFI_FLOWS": str(home / "flow")}, stack.env_file)
-    try:
-        stack.up(Console(stderr=True), ["Flow"])
+    stack, _ = stack_with_copy(tmp_path_factory.mktemp("check"))
+    with started(stack, "Flow"):
         yield stack
-    finally:
-        stack.down(Console(quiet=True))
-
-
-@pytest.fixture(scope="module")
-def settings(own: Stack) -> NifiSettings:
-    return own.settings(NifiSettings)
 
 
 @pytest.fixture

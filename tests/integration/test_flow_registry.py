@@ -19,12 +19,12 @@ from nipyapi.nifi import (
     VersionsApi,
 )
 from nipyapi.nifi.rest import ApiException
-from rich.console import Console
 
 import nifi
 from nifi import connection
 from pitlane.settings import NifiSettings
 from pitlane.stack.stack import Stack
+from tests.stacks import started
 
 NAME = "pitlane"
 BUCKET = "pitlane"
@@ -152,12 +152,8 @@ def nifi_canvas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Canvas]:
     flows = folder / "flows"
     (flows / BUCKET).mkdir(parents=True)
     stack = Stack.ephemeral(folder / "stack")
-    try:
-        stack.up(Console(stderr=True), [stack.nifi.title])
-        with connection.to(stack.settings(NifiSettings)):
-            yield Canvas(stack, flows)
-    finally:
-        stack.down(Console(quiet=True))
+    with started(stack, stack.nifi.title), connection.to(stack.settings(NifiSettings)):
+        yield Canvas(stack, flows)
 
 
 @pytest.fixture

@@ -24,7 +24,6 @@ from nipyapi.nifi import (
     ProcessorsApi,
     VersionsApi,
 )
-from rich.console import Console
 
 from nifi import connection, group, repository
 from nifi.commit import commit
@@ -45,6 +44,7 @@ from pitlane.stack.ports import Ports
 from pitlane.stack.stack import Stack
 from tests.flows import add_version, named, stack_with_copy
 from tests.integration.test_nifi_flow import block, post, records
+from tests.stacks import started
 
 PUBLISH, BATCH = "Publish to Kafka", "FlowFiles per Batch"
 SECOND = "second"
@@ -62,21 +62,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def own(folder: Path) -> Iterator[Stack]:
     stack, _ = stack_with_copy(folder)
-    try:
-        stack.up(Console(stderr=True), [stack.nifi.title, "Topics"])
+    with started(stack, stack.nifi.title, "Topics"):
         yield stack
-    finally:
-        stack.down(Console(quiet=True))
 
 
 @pytest.fixture(scope="module")
 def flows(own: Stack, folder: Path) -> Path:
     return folder / "flows"
-
-
-@pytest.fixture(scope="module")
-def settings(own: Stack) -> NifiSettings:
-    return own.settings(NifiSettings)
 
 
 @pytest.fixture(scope="module")

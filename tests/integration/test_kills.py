@@ -5,13 +5,13 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from rich.console import Console
 
 from benchmarks.kills import KAFKA, NIFI, Siege, arrived, gaps, key, lacking, settled_differences
 from benchmarks.pipeline import in_kafka, unaccounted
 from pitlane.settlement import Meter
 from pitlane.simulator import Race, RaceConfig
 from pitlane.stack.stack import Stack
+from tests.stacks import started
 
 KILLS = 2
 
@@ -22,12 +22,9 @@ Contents = Counter[bytes]
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Everything from the UDP port to the tables, for these tests to break."""
     stack = Stack.ephemeral(tmp_path_factory.mktemp("kills") / "stack")
-    try:
-        stack.up(Console(stderr=True), [stack.gateway.title, stack.spark.title])
+    with started(stack, stack.gateway.title, stack.spark.title):
         yield stack
-    finally:
-        stack.down(Console(quiet=True))
-        stack.remove()
+    stack.remove()
 
 
 @pytest.fixture(scope="module")

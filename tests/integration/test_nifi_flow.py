@@ -13,7 +13,6 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from nipyapi import canvas
-from rich.console import Console
 
 from f1_packets import PACKET_NAMES
 from nifi import connection, definition, group, parameters, repository
@@ -26,6 +25,7 @@ from pitlane import topics
 from pitlane.settings import NifiSettings
 from pitlane.stack.stack import Stack
 from tests.flows import add_version, named, stack_with_copy
+from tests.stacks import started
 from udp_gateway import flowfile
 
 FlowFile = tuple[dict[str, str], bytes]
@@ -40,16 +40,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def own(folder: Path) -> Iterator[Stack]:
     """An empty NiFi, and Kafka with the topics; ours alone, since these tests stop Kafka and change the flow."""
     stack, _ = stack_with_copy(folder)
-    try:
-        stack.up(Console(stderr=True), [stack.nifi.title, "Topics"])
+    with started(stack, stack.nifi.title, "Topics"):
         yield stack
-    finally:
-        stack.down(Console(quiet=True))
-
-
-@pytest.fixture(scope="module")
-def settings(own: Stack) -> NifiSettings:
-    return own.settings(NifiSettings)
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
-from rich.console import Console
 
 from pitlane.settings import NifiSettings
 from pitlane.stack.stack import Stack
 from tests import prometheus
 from tests.integration.test_nifi_flow import block, post, records
+from tests.stacks import started
 
 
 class Told(NamedTuple):
@@ -27,8 +27,7 @@ class Told(NamedTuple):
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     stack = Stack.ephemeral(tmp_path_factory.mktemp("metrics") / "stack")
-    try:
-        stack.up(Console(stderr=True), ["Flow"])
+    with started(stack, "Flow"):
         settings = stack.settings(NifiSettings)
         good = block(6)
         assert post(settings, [good]) == 200
@@ -41,8 +40,6 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
             pass
         wait_for(stack, "FlowNotPublishing")
         yield Told(well, scraped(stack))
-    finally:
-        stack.down(Console(quiet=True))
 
 
 def scraped(stack: Stack) -> list[prometheus.Sample]:

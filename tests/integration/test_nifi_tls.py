@@ -25,6 +25,7 @@ from pitlane.stack.stack import Stack
 from pitlane.tls import Files, client_context, told
 from tests.datagrams import datagram
 from tests.gateway import GatewayProcess, gateway_process, send
+from tests.stacks import started
 from udp_gateway import flowfile
 
 
@@ -32,16 +33,8 @@ from udp_gateway import flowfile
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """NiFi with the flow, and Kafka; ours alone, since these tests change its passwords."""
     stack = Stack.ephemeral(tmp_path_factory.mktemp("tls") / "stack")
-    try:
-        stack.up(Console(stderr=True), ["Flow"])
+    with started(stack, "Flow"):
         yield stack
-    finally:
-        stack.down(Console(quiet=True))
-
-
-@pytest.fixture(scope="module")
-def settings(own: Stack) -> NifiSettings:
-    return own.settings(NifiSettings)
 
 
 @pytest.fixture(scope="module")
