@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import TIMESTAMP, BigInteger, Column, MetaData, SmallInteger, Text
+from sqlalchemy import TIMESTAMP, BigInteger, CheckConstraint, Column, MetaData, SmallInteger, Text
 from sqlalchemy.types import TypeEngine
 
 ColumnType = TypeEngine[Any] | type[TypeEngine[Any]]
@@ -11,6 +11,7 @@ metadata = MetaData(
     naming_convention={"ck": "%(table_name)s_%(constraint_name)s", "pk": "%(table_name)s_pkey"},
 )
 INSTANT = TIMESTAMP(timezone=True)
+FRAME = "order of the sample that this row shows"
 
 
 def key(name: str, type_: ColumnType, comment: str) -> Column[Any]:
@@ -36,3 +37,7 @@ def session_key() -> tuple[Column[Any], Column[Any]]:
 
 def car_key() -> tuple[Column[Any], ...]:
     return *session_key(), key("car_index", SmallInteger, "place of the car in the packets' arrays, 0-based")
+
+
+def check(name: str, condition: str) -> CheckConstraint:
+    return CheckConstraint(condition, name=name)

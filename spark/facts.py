@@ -1,6 +1,6 @@
 """The facts: which columns of which table a micro-batch brings, and which of two versions of a row stands.
 
-Columns and types come from postgres/tables.py. A fact is a table or, for core.lap, one group of its columns, since
+Columns and types come from postgres/tables. A fact is a table or, for core.lap, one group of its columns, since
 times, position and tyres of a lap come from different packets and are replaced independently.
 """
 

@@ -1,0 +1,111 @@
+"""What concerns a lap, or a part of one."""
+
+from sqlalchemy import REAL, BigInteger, Boolean, Column, Computed, Integer, SmallInteger, Table
+
+from postgres.columns import FRAME, always, car_key, check, key, metadata, value
+
+lap = Table(
+    "lap",
+    metadata,
+    *car_key(),
+    key("lap_number", SmallInteger, "from 1"),
+    value("lap_time_ms", Integer, "NULL = not complete", group="history"),
+    value("sector1_ms", Integer, "NULL = not complete", group="history"),
+    value("sector2_ms", Integer, "NULL = not complete", group="history"),
+    value("sector3_ms", Integer, "NULL = not complete", group="history"),
+    value("is_valid", Boolean, "the whole lap counts", group="history"),
+    value("sector1_valid", Boolean, "", group="history"),
+    value("sector2_valid", Boolean, "", group="history"),
+    value("sector3_valid", Boolean, "", group="history"),
+    value("history_frame", BigInteger, "order of the SessionHistory packet these times are from", group="history"),
+    value("position", SmallInteger, "at the last sample of the lap while racing", group="place"),
+    value("overall_frame", BigInteger, "order of the LapData sample that gives the position", group="place"),
+    value("fuel_start_kg", REAL, "at the first sample of the lap; NULL = restricted", group="start"),
+    value("start_frame", BigInteger, "order of the CarStatus sample that gives it", group="start"),
+    value("actual_compound_id", SmallInteger, "ref.tyre_compound, at the last sample", group="status"),
+    value("visual_compound_id", SmallInteger, "ref.visual_compound, at the last sample", group="status"),
+    value("tyre_age_laps", SmallInteger, "at the last sample", group="status"),
+    value("fuel_end_kg", REAL, "at the last sample; NULL = restricted", group="status"),
+    value("ers_deployed_j", REAL, "in this lap until the last sample; NULL = restricted", group="status"),
+    value("ers_harvested_j", REAL, "likewise, by MGU-K and MGU-H", group="status"),
+    value("status_frame", BigInteger, "order of the CarStatus sample that gives these", group="status"),
+    Column("fuel_used_kg", REAL, Computed("fuel_start_kg - fuel_end_kg", persisted=True), comment="NULL = restricted"),
+    value("is_pit_lap", Boolean, "the car was in the pit lane during it", group="trace"),
+    value("top_speed_kmh", SmallInteger, "of all samples on the lap", group="trace"),
+    value("coverage", REAL, "share of its 10 m bins that were seen; NULL until the track is known", group="trace"),
+    check("lap", "lap_number >= 1"),
+    check("position", "position >= 1"),
+    check("coverage", "coverage BETWEEN 0 AND 1"),
+    schema="core",
+    comment=(
+        "One row for each car and lap, the running one included. Times and validity from SessionHistory, position "
+        "from LapData, tyres, fuel and ERS from CarStatus, the rest from the lap's trace."
+    ),
+    postgresql_with={"fillfactor": "60"},  # the running lap changes with every batch: keep its versions on the page
+)
+
+lap_trace = Table(
+    "lap_trace",
+    metadata,
+    *car_key(),
+    key("lap_number", SmallInteger, "from 1"),
+    key("distance_bin", SmallInteger, "lap distance in steps of 10 m: bin n is [10 n, 10 n + 10)"),
+    always("lap_distance_m", REAL, "of the sample"),
+    always("current_lap_time_ms", Integer, ""),
+    value("speed_kmh", SmallInteger, "NULL = no CarTelemetry of this frame"),
+    value("top_speed_kmh", SmallInteger, "highest of all samples in the bin"),
+    value("throttle", REAL, "0 … 1"),
+    value("brake", REAL, "0 … 1"),
+    value("steer", REAL, "-1 left … 1 right"),
+    value("gear", SmallInteger, "-1 reverse, 0 neutral"),
+    value("engine_rpm", Integer, ""),
+    value("is_drs_open", Boolean, ""),
+    value("ers_store_j", REAL, "NULL = no CarStatus of this frame, or restricted"),
+    value("ers_deploy_mode", SmallInteger, "0 none, 1 medium, 2 hotlap, 3 overtake (2026: boost)"),
+    value("ers_deployed_j", REAL, "in this lap so far"),
+    value("ers_harvested_j", REAL, "in this lap so far, by MGU-K and MGU-H"),
+    value("fuel_in_tank_kg", REAL, "NULL = no CarStatus of this frame, or restricted"),
+    value("world_x_m", REAL, "NULL = no Motion of this frame"),
+    value("world_y_m", REAL, ""),
+    value("world_z_m", REAL, ""),
+    always("position", SmallInteger, ""),
+    always("pit_status", SmallInteger, "0 none, 1 pitting, 2 in the pit area"),
+    always("overall_frame", BigInteger, FRAME),
+    always("is_complete", Boolean, "all four packets of the frame were there"),
+    check("bin", "distance_bin >= 0"),
+    schema="core",
+    comment=(
+        "One row for each car, lap and 10 m of track, while the car is on track and racing. LapData joined with "
+        "CarTelemetry, CarStatus and Motion of the same frame; of a bin's samples the newest complete one wins."
+    ),
+    postgresql_with={"fillfactor": "95"},  # a bin is written once or twice, then never again
+)
+
+stint = Table(
+    "stint",
+    metadata,
+    *car_key(),
+    key("stint_number", SmallInteger, "from 1"),
+    always("start_lap", SmallInteger, ""),
+    value("end_lap", SmallInteger, "NULL = running"),
+    value("actual_compound_id", SmallInteger, "ref.tyre_compound"),
+    value("visual_compound_id", SmallInteger, "ref.visual_compound"),
+    always("overall_frame", BigInteger, FRAME),
+    schema="core",
+    comment="One row for each car and set of tyres driven. From the newest SessionHistory packet of the car.",
+    postgresql_with={"fillfactor": "60"},
+)
+
+history = Table(
+    "history",
+    metadata,
+    *car_key(),
+    key("num_laps", SmallInteger, "laps that the packet listed"),
+    always("overall_frame", BigInteger, "order of the newest SessionHistory packet that listed so many"),
+    schema="core",
+    comment=(
+        "What SessionHistory packets said of a car's laps. A sample of lap n that is older than a packet listing "
+        "fewer than n laps was undone by a flashback; this is how a late one is told."
+    ),
+    postgresql_with={"fillfactor": "60"},
+)
