@@ -23,6 +23,15 @@ def value(name: str, type_: ColumnType, comment: str, *, group: str = "") -> Col
     return Column(name, type_, comment=comment or None, info={"group": group})
 
 
+WHEELS = ("rear_left", "rear_right", "front_left", "front_right")
+"""The order of every array of four in the packets."""
+
+
+def by_wheel(name: str, type_: ColumnType, comment: str) -> tuple[Column[Any], ...]:
+    """A nullable column for each wheel, in the packets' order: `rear_left_NAME` and so on."""
+    return tuple(value(f"{wheel}_{name}", type_, comment) for wheel in WHEELS)
+
+
 def always(name: str, type_: ColumnType, comment: str) -> Column[Any]:
     """A column that the game or the writer always fills."""
     return Column(name, type_, nullable=False, comment=comment or None)

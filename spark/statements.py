@@ -8,7 +8,7 @@ by a total order, and what a flashback undid is told from core.history, whicheve
 from collections.abc import Iterable
 
 from psycopg.sql import SQL, Composable, Composed, Identifier
-from sqlalchemy import TIMESTAMP
+from sqlalchemy import TIMESTAMP, Boolean
 
 from spark.facts import FACTS, Fact
 
@@ -133,6 +133,7 @@ WHERE l.lap_number > h.num_laps
 _OF_RESTRICTED_CARS = """
     p.was_restricted AND (x.session_uid, x.rig, x.car_index) = (p.session_uid, p.rig, p.car_index)
 """
+_DAMAGE = [column for column in FACTS["lap_damage"].columns if column.nullable]
 HIDE_RESTRICTED = (
     f"""
     UPDATE core.lap_trace AS x
@@ -150,6 +151,11 @@ HIDE_RESTRICTED = (
     UPDATE core.lap AS x SET fuel_end_kg = NULL, ers_deployed_j = NULL, ers_harvested_j = NULL FROM core.participant AS p
     WHERE {_OF_RESTRICTED_CARS} AND {_CARS_OF_THE_BATCH}
       AND x.fuel_end_kg = 0 AND x.ers_deployed_j = 0 AND x.ers_harvested_j = 0
+    """,
+    f"""
+    UPDATE core.lap_damage AS x SET {", ".join(f"{c.name} = NULL" for c in _DAMAGE)} FROM core.participant AS p
+    WHERE {_OF_RESTRICTED_CARS} AND {_CARS_OF_THE_BATCH}
+      AND greatest({", ".join(f"{c.name}::int" if isinstance(c.type, Boolean) else c.name for c in _DAMAGE)}) = 0
     """,
 )
 
@@ -173,11 +179,31 @@ def _forget(fact: Fact, condition: str) -> str:
     return f"UPDATE core.lap AS x SET {nothing} WHERE {_CARS_OF_THE_BATCH} AND x.{fact.order[0]} < {condition}"
 
 
-UNDO = (
-    f"""
-    DELETE FROM core.lap_trace AS x USING touched_lap AS k
+def _delete_from_trace(name: str) -> str:
+    return f"""
+    DELETE FROM core.{name} AS x USING touched_lap AS k
     WHERE (x.session_uid, x.rig, x.car_index, x.lap_number) = (k.session_uid, k.rig, k.car_index, k.lap_number)
       AND x.overall_frame < {_UNDONE_BEFORE}
+    """
+
+
+UNDO = (
+    _delete_from_trace("lap_trace"),
+    _delete_from_trace("player_trace"),
+    *(
+        f"DELETE FROM core.{name} AS x WHERE {_CARS_OF_THE_BATCH} AND x.overall_frame < {_UNDONE_BEFORE}"
+        for name in ("lap_damage", "pit_sample")
+    ),
+    # A visit to the pits that was undone within its lap leaves no trace in SessionHistory, and no later sample need
+    # take its place: the clock that the FLBK event sets back tells which samples are gone.
+    """
+    DELETE FROM core.pit_sample AS x USING core.event AS e
+    WHERE (x.session_uid, x.rig) IN (
+            SELECT session_uid, rig FROM new_pit_sample UNION SELECT session_uid, rig FROM new_event WHERE code = 'FLBK'
+        )
+      AND (e.session_uid, e.rig, e.code) = (x.session_uid, x.rig, 'FLBK')
+      AND x.overall_frame <= e.overall_frame
+      AND x.session_time_s > (e.details ->> 'flashback_session_time_s')::real
     """,
     _forget(FACTS["lap_times"], _NEWEST_HISTORY),
     *(_forget(FACTS[name], _UNDONE_BEFORE) for name in ("lap_place", "lap_start", "lap_status")),
@@ -200,12 +226,18 @@ WHERE l.coverage IS NULL AND l.is_pit_lap IS NOT NULL AND s.track_length_m > 0
 
 SUM_UP_TRACE = """
 UPDATE core.lap AS l
-SET is_pit_lap = a.is_pit_lap, top_speed_kmh = a.top_speed_kmh, coverage = a.coverage
+SET
+    is_pit_lap = a.is_pit_lap, top_speed_kmh = a.top_speed_kmh,
+    active_aero_m = a.active_aero_m, overtake_m = a.overtake_m, coverage = a.coverage
 FROM (
     SELECT
         k.session_uid, k.rig, k.car_index, k.lap_number,
         bool_or(t.pit_status > 0) AS is_pit_lap,
         max(t.top_speed_kmh) AS top_speed_kmh,
+        CASE WHEN count(t.active_aero_mode) > 0 THEN 10 * count(*) FILTER (WHERE t.active_aero_mode > 0) END
+            AS active_aero_m,
+        CASE WHEN count(t.is_overtake_active) > 0 THEN 10 * count(*) FILTER (WHERE t.is_overtake_active) END
+            AS overtake_m,
         CASE
             WHEN count(t.distance_bin) > 0 AND max(s.track_length_m) > 0
             THEN least(1, count(t.distance_bin) / ceil(max(s.track_length_m) / 10.0))::real
@@ -216,7 +248,8 @@ FROM (
     GROUP BY k.session_uid, k.rig, k.car_index, k.lap_number
 ) AS a
 WHERE (l.session_uid, l.rig, l.car_index, l.lap_number) = (a.session_uid, a.rig, a.car_index, a.lap_number)
-  AND ROW(l.is_pit_lap, l.top_speed_kmh, l.coverage) IS DISTINCT FROM ROW(a.is_pit_lap, a.top_speed_kmh, a.coverage)
+  AND ROW(l.is_pit_lap, l.top_speed_kmh, l.active_aero_m, l.overtake_m, l.coverage)
+      IS DISTINCT FROM ROW(a.is_pit_lap, a.top_speed_kmh, a.active_aero_m, a.overtake_m, a.coverage)
 """
 
 CLAIM = """

@@ -20,6 +20,9 @@ from postgres.tables.lap import history as history
 from postgres.tables.lap import lap as lap
 from postgres.tables.lap import lap_trace as lap_trace
 from postgres.tables.lap import stint as stint
+from postgres.tables.lap_damage import lap_damage as lap_damage
+from postgres.tables.pit_sample import pit_sample as pit_sample
+from postgres.tables.player_trace import player_trace as player_trace
 from postgres.tables.session import event as event
 from postgres.tables.session import session as session
 from postgres.tables.session import session_sample as session_sample

@@ -19,7 +19,18 @@ lap = Table(
     value("sector3_valid", Boolean, "", group="history"),
     value("history_frame", BigInteger, "order of the SessionHistory packet these times are from", group="history"),
     value("position", SmallInteger, "at the last sample of the lap while racing", group="place"),
-    value("overall_frame", BigInteger, "order of the LapData sample that gives the position", group="place"),
+    value(
+        "gap_to_leader_ms", Integer, "at that sample; 0 = leads, NULL = not sent or not to be trusted", group="place"
+    ),
+    value("gap_to_ahead_ms", Integer, "to the car one place ahead; NULL likewise, and for who leads", group="place"),
+    value("corner_cutting_warnings", SmallInteger, "in the session so far", group="place"),
+    value("total_warnings", SmallInteger, "in the session so far", group="place"),
+    value("penalties_s", SmallInteger, "added to the car's time so far", group="place"),
+    value("unserved_drive_throughs", SmallInteger, "at that sample", group="place"),
+    value("unserved_stop_gos", SmallInteger, "at that sample", group="place"),
+    value("speed_trap_best_kmh", REAL, "fastest in the session so far; NULL = none yet, or 2023", group="place"),
+    value("speed_trap_best_lap", SmallInteger, "the lap it was driven in", group="place"),
+    value("overall_frame", BigInteger, "order of the LapData sample that gives the place and the rest", group="place"),
     value("fuel_start_kg", REAL, "at the first sample of the lap; NULL = restricted", group="start"),
     value("start_frame", BigInteger, "order of the CarStatus sample that gives it", group="start"),
     value("actual_compound_id", SmallInteger, "ref.tyre_compound, at the last sample", group="status"),
@@ -32,14 +43,17 @@ lap = Table(
     Column("fuel_used_kg", REAL, Computed("fuel_start_kg - fuel_end_kg", persisted=True), comment="NULL = restricted"),
     value("is_pit_lap", Boolean, "the car was in the pit lane during it", group="trace"),
     value("top_speed_kmh", SmallInteger, "of all samples on the lap", group="trace"),
+    value("active_aero_m", Integer, "driven with open wings, in steps of 10 m; NULL before 2026", group="trace"),
+    value("overtake_m", Integer, "driven with overtake in use, in steps of 10 m; NULL before 2026", group="trace"),
     value("coverage", REAL, "share of its 10 m bins that were seen; NULL until the track is known", group="trace"),
     check("lap", "lap_number >= 1"),
     check("position", "position >= 1"),
     check("coverage", "coverage BETWEEN 0 AND 1"),
     schema="core",
+    info={"packets": ("session_history", "lap_data", "car_status", "car_telemetry", "car_telemetry_2")},
     comment=(
-        "One row for each car and lap, the running one included. Times and validity from SessionHistory, position "
-        "from LapData, tyres, fuel and ERS from CarStatus, the rest from the lap's trace."
+        "One row for each car and lap, the running one included. Times and validity from SessionHistory, position, "
+        "gaps and penalties from LapData, tyres, fuel and ERS from CarStatus, the rest from the lap's trace."
     ),
     postgresql_with={"fillfactor": "60"},  # the running lap changes with every batch: keep its versions on the page
 )
@@ -68,15 +82,27 @@ lap_trace = Table(
     value("world_x_m", REAL, "NULL = no Motion of this frame"),
     value("world_y_m", REAL, ""),
     value("world_z_m", REAL, ""),
+    value(
+        "active_aero_mode", SmallInteger, "0 closed (corners), 1 open (straights); NULL = no CarTelemetry2: before 2026"
+    ),
+    value("is_active_aero_available", Boolean, ""),
+    value("active_aero_activation_distance_m", Integer, "to where it becomes available; 0 = it does not"),
+    value("is_overtake_available", Boolean, ""),
+    value("is_overtake_active", Boolean, ""),
+    value("overtake_activation_distance_m", Integer, "to where it becomes available; 0 = it does not"),
+    value("is_2026_regulations", Boolean, "the car has active aero and overtake at all"),
+    value("is_wrong_way", Boolean, "driving against the direction of the track"),
     always("position", SmallInteger, ""),
     always("pit_status", SmallInteger, "0 none, 1 pitting, 2 in the pit area"),
     always("overall_frame", BigInteger, FRAME),
     always("is_complete", Boolean, "all four packets of the frame were there"),
     check("bin", "distance_bin >= 0"),
     schema="core",
+    info={"packets": ("lap_data", "car_telemetry", "car_status", "motion", "car_telemetry_2")},
     comment=(
         "One row for each car, lap and 10 m of track, while the car is on track and racing. LapData joined with "
-        "CarTelemetry, CarStatus and Motion of the same frame; of a bin's samples the newest complete one wins."
+        "CarTelemetry, CarStatus and Motion of the same frame, and with CarTelemetry2 where it has one; of a bin's "
+        "samples the newest that has the first four wins."
     ),
     postgresql_with={"fillfactor": "95"},  # a bin is written once or twice, then never again
 )
@@ -92,6 +118,7 @@ stint = Table(
     value("visual_compound_id", SmallInteger, "ref.visual_compound"),
     always("overall_frame", BigInteger, FRAME),
     schema="core",
+    info={"packets": ("session_history",)},
     comment="One row for each car and set of tyres driven. From the newest SessionHistory packet of the car.",
     postgresql_with={"fillfactor": "60"},
 )
@@ -103,6 +130,7 @@ history = Table(
     key("num_laps", SmallInteger, "laps that the packet listed"),
     always("overall_frame", BigInteger, "order of the newest SessionHistory packet that listed so many"),
     schema="core",
+    info={"packets": ("session_history",)},
     comment=(
         "What SessionHistory packets said of a car's laps. A sample of lap n that is older than a packet listing "
         "fewer than n laps was undone by a flashback; this is how a late one is told."

@@ -7,19 +7,38 @@ from f1_packets import PACKET_IDS, PACKETS
 from spark.facts import FACTS
 from spark.jobs.blocks import Samples, Sessions
 from spark.jobs.frames import CarFrames
+from spark.jobs.gaps import gaps_ms
 from spark.jobs.order import newest
 
 VALID = {"is_valid": 1, "sector1_valid": 2, "sector2_valid": 4, "sector3_valid": 8}
 """Bits of SessionHistory's `valid_flags`."""
 STILL_RUNNING = 255
 """A stint's end lap while the tyres are on the car."""
+NO_LAP = 255
+"""The lap of a speed trap that a car has not passed yet; a car that is nobody's says 0."""
 
 
 def lap_place(rows: CarFrames, sessions: Sessions) -> pa.Table:
-    """The position at the last sample of each lap."""
+    """Position, gaps and what the stewards noted, at the last sample of each lap."""
     rows = rows.take(newest((rows.session, rows.car, rows.lap("current_lap_num")), (rows.order,)))
+    to_leader, to_ahead = gaps_ms(rows)
+    trap_kmh, trap_lap = rows.lap_or_null("speed_trap_fastest_speed_kmh"), rows.lap_or_null("speed_trap_fastest_lap")
+    no_trap = np.ma.getmaskarray(trap_lap) | (np.ma.getdata(trap_lap) == NO_LAP)
     return FACTS["lap_place"].rows(
-        {**_lap_key(rows, sessions), "position": rows.lap("car_position"), "overall_frame": rows.order}
+        {
+            **lap_key(rows, sessions),
+            "position": rows.lap("car_position"),
+            "gap_to_leader_ms": to_leader,
+            "gap_to_ahead_ms": to_ahead,
+            "corner_cutting_warnings": rows.lap("corner_cutting_warnings"),
+            "total_warnings": rows.lap("total_warnings"),
+            "penalties_s": rows.lap("penalties_s"),
+            "unserved_drive_throughs": rows.lap("num_unserved_drive_through_pens"),
+            "unserved_stop_gos": rows.lap("num_unserved_stop_go_pens"),
+            "speed_trap_best_kmh": np.ma.MaskedArray(trap_kmh, no_trap),
+            "speed_trap_best_lap": np.ma.MaskedArray(trap_lap, no_trap),
+            "overall_frame": rows.order,
+        }
     )
 
 
@@ -29,7 +48,7 @@ def lap_start(rows: CarFrames, sessions: Sessions) -> pa.Table:
     rows = rows.take(newest((rows.session, rows.car, rows.lap("current_lap_num")), (-rows.order,)))
     return FACTS["lap_start"].rows(
         {
-            **_lap_key(rows, sessions),
+            **lap_key(rows, sessions),
             "fuel_start_kg": rows.of("car_status", "fuel_in_tank_kg"),
             "start_frame": rows.order,
         }
@@ -42,7 +61,7 @@ def lap_status(rows: CarFrames, sessions: Sessions) -> pa.Table:
     rows = rows.take(newest((rows.session, rows.car, rows.lap("current_lap_num")), (rows.order,)))
     return FACTS["lap_status"].rows(
         {
-            **_lap_key(rows, sessions),
+            **lap_key(rows, sessions),
             "actual_compound_id": rows.of("car_status", "actual_tyre_compound"),
             "visual_compound_id": rows.of("car_status", "visual_tyre_compound"),
             "tyre_age_laps": rows.of("car_status", "tyres_age_laps"),
@@ -54,7 +73,8 @@ def lap_status(rows: CarFrames, sessions: Sessions) -> pa.Table:
     )
 
 
-def _lap_key(rows: CarFrames, sessions: Sessions) -> dict[str, np.ndarray]:
+def lap_key(rows: CarFrames, sessions: Sessions) -> dict[str, np.ndarray]:
+    """The key columns of a fact by car and lap."""
     return {**sessions.key(rows.session), "car_index": rows.car, "lap_number": rows.lap("current_lap_num")}
 
 

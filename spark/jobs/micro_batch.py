@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from spark.facts import FACTS, PENDING
-from spark.jobs import drivers, events, frames, lap_trace, laps, pending
+from spark.jobs import drivers, events, frames, lap_damage, lap_trace, laps, pending, pit_samples, player_trace
 from spark.jobs.blocks import Block, decode
 
 _BY_CARS = {
@@ -14,6 +14,9 @@ _BY_CARS = {
     "lap_start": laps.lap_start,
     "lap_status": laps.lap_status,
     "lap_trace": lap_trace.lap_trace,
+    "lap_damage": lap_damage.lap_damage,
+    "player_trace": player_trace.player_trace,
+    "pit_sample": pit_samples.pit_samples,
 }
 _BY_PACKET = {
     "participant": ("participants", drivers.participants),

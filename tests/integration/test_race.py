@@ -151,7 +151,7 @@ def test_a_recording_is_in_the_tables_as_its_histories_say(
         assert len(traced) == 22
 
 
-FACTS = ("participant", "lap", "lap_trace", "stint", "event", "result", "history")
+FACTS = ("participant", "lap", "lap_trace", "lap_damage", "player_trace", "stint", "event", "result", "history")
 
 
 @pytest.mark.timeout(600)
