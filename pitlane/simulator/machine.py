@@ -24,6 +24,8 @@ FUEL_CAPACITY_KG = 110.0
 MAX_GEARS = 9
 DRS_GAP_MS = 1_000
 DRS_FROM_LAP = 3
+HIT_WING_PERCENT = 11
+"""What a collision leaves of damage to the front wing."""
 TYRE_SETS = (8, 3, 2)
 """Sets of soft, medium and hard in a weekend; four intermediate and three wet ones make it twenty."""
 INTERMEDIATE_ID, WET_ID = 7, 8
@@ -155,10 +157,11 @@ class Machine:
         for index, car in enumerate(self.model.cars):
             for incident in car.incidents:
                 if incident.kind == "collision":
-                    cars["front_left_wing_damage"][:, index] = np.where(state.time_s >= incident.time_s, 11, 0)
+                    hit = state.time_s >= incident.time_s
+                    cars["front_left_wing_damage"][:, index] = np.where(hit, HIT_WING_PERCENT, 0)
             if car.is_retired:
                 cars["engine_damage"][:, index] = np.where(state.time_s >= car.retired_s, 100, 0)
-        cars["engine_ice_wear"] = 4 + state.lap // 12
+        cars["engine_ice_wear"] = ice_wear_percent(state.lap)
         cars[:, self.restricted] = np.zeros((), cars.dtype)
         return packets
 
@@ -166,15 +169,22 @@ class Machine:
         """A CarTelemetry2 packet for each frame: active aero opens on the straights, overtake within a second."""
         packets = self.wire.blank("car_telemetry_2", frames)
         cars = packets["cars"][:, : self.cars]
-        throttle, _ = pedals(state)
-        close = (gaps_ms < DRS_GAP_MS) & (state.position > 1) & state.is_racing
-        straight = self._in_zone(state)
-        cars["active_aero_available"] = straight
-        cars["active_aero_mode"] = straight & (throttle > 0.8)
-        cars["overtake_available"] = close
-        cars["overtake_active"] = close & (throttle > 0.95)
+        cars["active_aero_available"] = self._in_zone(state)
+        cars["active_aero_mode"] = self.opens_wings(state)
+        cars["overtake_available"] = (gaps_ms < DRS_GAP_MS) & (state.position > 1) & state.is_racing
+        cars["overtake_active"] = self.overtakes(state, gaps_ms)
         cars["has_2026_regulations"] = 1
         return packets
+
+    def opens_wings(self, state: State) -> NDArray[np.bool_]:
+        """(frames, cars): active aero in use."""
+        throttle, _ = pedals(state)
+        return np.asarray(self._in_zone(state) & (throttle > 0.8))
+
+    def overtakes(self, state: State, gaps_ms: Ints) -> NDArray[np.bool_]:
+        """(frames, cars): overtake in use."""
+        throttle, _ = pedals(state)
+        return np.asarray((gaps_ms < DRS_GAP_MS) & (state.position > 1) & state.is_racing & (throttle > 0.95))
 
     def setups(self, frame: int) -> Packets:
         """A CarSetups packet."""
@@ -240,6 +250,11 @@ def pedals(state: State) -> tuple[Array, Array]:
     throttle = np.clip(force / acceleration_limit(state.speed_mps), 0, 1)
     brake = np.clip(-force / braking_limit(state.speed_mps), 0, 1)
     return throttle, brake
+
+
+def ice_wear_percent(lap: Ints) -> Ints:
+    """Of the combustion engine."""
+    return np.asarray(4 + lap // 12)
 
 
 def speed_kmh(state: State) -> Ints:

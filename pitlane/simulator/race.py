@@ -92,7 +92,7 @@ class Race:
         """How many datagrams of each packet name are sent."""
         frames, cars = self.clock.frames, len(self.model.cars)
         every = dict.fromkeys(("motion", "lap_data", "car_telemetry", "car_status", "motion_ex"), len(frames))
-        rare = {name: int(self._due(frames, name).sum()) for name in RARE_FRAMES}
+        rare = {name: int(self.due(frames, name).sum()) for name in RARE_FRAMES}
         in_turn = rare.pop("in_turn")
         wire = Wire(self.config, self.clock)
         counts = (
@@ -158,26 +158,26 @@ class Race:
             for i, frame in enumerate(frames):
                 packets = [kind[i].tobytes() for kind in every]
                 moment, time_s = _slice(state, i), float(state.time_s[i])
-                if self._due(frame, "session"):
+                if self.due(frame, "session"):
                     packets.append(session.session(frame, time_s).tobytes())
-                if self._due(frame, "participants"):
+                if self.due(frame, "participants"):
                     packets.append(session.participants(frame).tobytes())
-                if self._due(frame, "car_setups"):
+                if self.due(frame, "car_setups"):
                     packets.append(machine.setups(frame).tobytes())
-                if self._due(frame, "car_damage"):
+                if self.due(frame, "car_damage"):
                     packets.append(damage[i].tobytes())
-                if self._due(frame, "in_turn"):
+                if self.due(frame, "in_turn"):
                     # Two rings, half a field apart, as in real packets.
                     turn = frame // max(RARE_FRAMES["in_turn"], self.clock.step)
                     cars = len(self.model.cars)
                     packets.append(timing.session_history(frame, time_s, turn % cars).tobytes())
                     packets.append(machine.tyre_sets(frame, moment, (turn + cars // 2) % cars).tobytes())
-                if wire.has("lap_positions") and self._due(frame, "lap_positions"):
+                if wire.has("lap_positions") and self.due(frame, "lap_positions"):
                     begun = lap_starts["frame"] <= frame
                     packets.append(timing.lap_positions(frame, np.where(begun, lap_starts["position"], 0)).tobytes())
                 yield int(frame), float(offsets[i]), packets
 
-    def _due(self, frame: Ints, name: str) -> NDArray[np.bool_]:
+    def due(self, frame: Ints, name: str) -> NDArray[np.bool_]:
         """Whether a kind that is sent now and then goes with a frame: the first that is sent in its turn."""
         return frame % RARE_FRAMES[name] < self.clock.step
 

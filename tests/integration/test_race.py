@@ -42,6 +42,18 @@ def table(reader: psycopg.Connection[dict[str, Any]], name: str, session_uid: in
     return reader.execute(query, [signed(session_uid)]).fetchall()  # type: ignore[call-overload, no-any-return]
 
 
+def pit_stops(reader: psycopg.Connection[dict[str, Any]], session_uid: int) -> Rows:
+    """mart.pit_stop with the ids of the compounds."""
+    query = """
+        SELECT p.*, b.visual_compound_id AS visual_compound_before, a.visual_compound_id AS visual_compound_after
+        FROM mart.pit_stop AS p
+        JOIN ref.visual_compound AS b ON b.name = p.compound_before AND b.visual_compound_id BETWEEN 16 AND 18
+        JOIN ref.visual_compound AS a ON a.name = p.compound_after AND a.visual_compound_id BETWEEN 16 AND 18
+        WHERE p.session_uid = %s
+    """
+    return reader.execute(query, [signed(session_uid)]).fetchall()
+
+
 def assert_equal(rows: Rows, truth: Iterable[Any], key: tuple[str, ...]) -> None:
     """Row for row, column for column; floats, which the game sends as 32 bits, at that precision."""
     expected = {tuple(getattr(row, name) for name in key): dataclasses.asdict(row) for row in truth}
@@ -80,6 +92,8 @@ def test_a_race_is_in_the_tables_as_it_was(
 
     assert_equal(table(reader, "participant", uid, "car_index"), truth.participants, ("car_index",))
     assert_equal(table(reader, "lap", uid, "car_index, lap_number"), truth.laps, ("car_index", "lap_number"))
+    assert_equal(table(reader, "lap_damage", uid, "car_index, lap_number"), truth.damage, ("car_index", "lap_number"))
+    assert_equal(pit_stops(reader, uid), truth.pit_stops, ("car_index", "stop_number"))
     assert_equal(table(reader, "stint", uid, "car_index, stint_number"), truth.stints, ("car_index", "stint_number"))
     assert_equal(table(reader, "result", uid, "car_index"), truth.results, ("car_index",))
     assert_events(table(reader, "event", uid, "overall_frame, code"), truth.events)
@@ -87,9 +101,13 @@ def test_a_race_is_in_the_tables_as_it_was(
     (session,) = table(reader, "session", uid, "rig")
     for name in ("packet_format", "track_id", "track_length_m", "session_type_id", "total_laps", "player_car_index"):
         assert session[name] == getattr(truth.session, name), name
+    felt = Counter((row["car_index"], row["lap_number"]) for row in table(reader, "player_trace", uid, "distance_bin"))
+    assert {car for car, _ in felt} == {truth.session.player_car_index}
     for lap in table(reader, "lap", uid, "car_index, lap_number"):
         if lap["lap_time_ms"]:
             assert lap["coverage"] > 0.95, lap
+            if lap["car_index"] == truth.session.player_car_index:
+                assert felt[lap["car_index"], lap["lap_number"]] > 0.95 * truth.session.track_length_m / 10
 
 
 def assert_events(rows: Rows, truth: Iterable[Any]) -> None:
