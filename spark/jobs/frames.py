@@ -39,7 +39,7 @@ class Partner:
     def take(self, index: np.ndarray) -> "Partner":
         return Partner(self.packets, self.at[index])
 
-    def read(self, car: np.ndarray, field: str, wheel: int) -> np.ma.MaskedArray:
+    def read(self, car: np.ndarray, field: str, wheel: int | None) -> np.ma.MaskedArray:
         """`CarFrames.of`."""
         if self.packets is None:
             return np.ma.masked_all(len(self.at), "f4")
@@ -48,7 +48,7 @@ class Partner:
         if field not in (records.dtype.names or ()):
             return np.ma.masked_all(len(self.at), "f4")
         index = (self.at, car) if of_all_cars else (self.at,)
-        values = records[field][index if wheel < 0 else (*index, wheel)]
+        values = records[field][index if wheel is None else (*index, wheel)]
         return np.ma.MaskedArray(values, self.at < 0)
 
 
@@ -73,7 +73,7 @@ class CarFrames:
         there = field in (self._lap_data.dtype["cars"].base.names or ())
         return self.lap(field) if there else np.ma.masked_all(len(self.car), "f4")
 
-    def field(self, field: str) -> np.ndarray:
+    def lap_of_all(self, field: str) -> np.ndarray:
         """(rows, cars): a member of every car in the row's LapData."""
         return self._lap_data["cars"][field][self._frame]
 
@@ -85,7 +85,7 @@ class CarFrames:
         """Whether the frame had this packet; of MotionEx: whether it was this car's."""
         return self._partners[name].at >= 0
 
-    def of(self, name: str, field: str, wheel: int = -1) -> np.ma.MaskedArray:
+    def of(self, name: str, field: str, wheel: int | None = None) -> np.ma.MaskedArray:
         """A partner's member, masked where the frame lacks the packet or the format the member.
 
         `wheel` is an index into postgres.columns.WHEELS, for members that are arrays of four.

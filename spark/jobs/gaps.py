@@ -41,8 +41,8 @@ def _believed(rows: CarFrames, name: str, place: np.ndarray) -> np.ma.MaskedArra
     # The game sends 0 for a gap that it does not know.
     known = (gap > 0) & ~(np.ma.getmaskarray(minutes) & (gap >= SATURATED))
 
-    positions, row = rows.field("car_position"), np.arange(len(place))
-    distance_m = rows.field("total_distance_m").astype("f8")
+    positions, row = rows.lap_of_all("car_position"), np.arange(len(place))
+    distance_m = rows.lap_of_all("total_distance_m").astype("f8")
     other = positions == place[:, None]
     leader_m = distance_m[row, (positions == 1).argmax(axis=1)]
     behind_m = distance_m[row, other.argmax(axis=1)] - distance_m[row, rows.car]
