@@ -22,13 +22,17 @@ from pitlane import capture
 from pitlane.settings import SparkSettings, SupersetSettings
 from pitlane.stack import jdks, spark
 from pitlane.stack.broker import Broker
+from pitlane.stack.ports import Ports
 from pitlane.stack.postgres import PostgresServer
+from pitlane.stack.server import fetch
 from pitlane.stack.stack import TOOLS
 from pitlane.topics import topic
 from spark import backfill, stream
 from spark.jobs.blocks import Block
+from spark.metrics import Metrics
 from spark.runtime import session
 from spark.sink import Sink
+from tests import prometheus
 from tests.blocks import blocks
 from tests.integration.history import Content, content, empty, fresh_database
 from tests.peers import peer_decoder
@@ -105,7 +109,7 @@ def with_checkpoint(settings: SparkSettings, name: str) -> SparkSettings:
 
 def stream_all(spark_session: SparkSession, settings: SparkSettings) -> None:
     sink = Sink(settings.conninfo("spark"))
-    query = stream.start(spark_session, settings, sink)
+    query = stream.start(spark_session, settings, sink, Metrics())
     try:
         query.processAllAvailable()
     finally:
@@ -186,11 +190,30 @@ def test_the_batch_gives_the_same_tables(
     assert ledger(facts_settings)["rejected"] == 1
 
 
+def until_told(settings: SparkSettings) -> None:
+    """Prometheus is told what the ledger holds, as soon as Spark has told the listener of the last micro-batch."""
+    held = ledger(settings)
+    deadline = time.monotonic() + 30
+    while True:
+        text = fetch(f"http://127.0.0.1:{settings.spark_port}/metrics").decode()
+        told = {(each.name, *each.labels.values()): each.value for each in prometheus.samples(text)}
+        lag = [value for (name, *_), value in told.items() if name == "pitlane_spark_lag_blocks"]
+        if told["pitlane_spark_batch_seconds_count",] >= held["batches"] and lag and not any(lag):
+            break
+        assert time.monotonic() < deadline, told
+        time.sleep(0.2)
+    assert told["pitlane_spark_datagrams_total",] == held["datagrams"]
+    assert told["pitlane_spark_rejected_blocks_total",] == held["rejected"]
+    assert told["pitlane_spark_rows_total", "lap_times"] > 0
+
+
 def test_the_application_starts_says_so_and_stops_when_told(
     facts_settings: SparkSettings, streamed: Content, tmp_path: Path
 ) -> None:
     empty(facts_settings)
-    own = facts_settings.model_copy(update={"spark_checkpoint": tmp_path / "checkpoint"})
+    own = facts_settings.model_copy(
+        update={"spark_checkpoint": tmp_path / "checkpoint", "spark_port": Ports.free().spark}
+    )
     env_file = tmp_path / "env"
     lines = {name: value.get_secret_value() if hasattr(value, "get_secret_value") else value for name, value in own}
     env_file.write_text("".join(f"PITLANE_{name.upper()}={value}\n" for name, value in lines.items()))
@@ -206,6 +229,7 @@ def test_the_application_starts_says_so_and_stops_when_told(
             assert time.monotonic() < deadline, (tmp_path / "log").read_text()
             time.sleep(0.5)
         assert orjson.loads((tmp_path / "progress.json").read_bytes())["state"] == "running"
+        until_told(own)
         application.send_signal(signal.SIGTERM)
         assert application.wait(60) == 0
         assert orjson.loads((tmp_path / "progress.json").read_bytes())["state"] == "stopped"
