@@ -1,6 +1,7 @@
 """Kafka → Spark → Postgres with real servers: the stream, the stream again, and the batch give the same tables."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -37,6 +38,7 @@ from tests.blocks import blocks
 from tests.integration.history import Content, content, empty, fresh_database
 from tests.peers import peer_decoder
 from tests.shared import TIME_TRIAL, needs_recordings
+from tests.spark_cluster import standalone
 
 pytestmark = [needs_recordings, pytest.mark.timeout(600)]
 
@@ -190,6 +192,30 @@ def test_the_batch_gives_the_same_tables(
     assert ledger(facts_settings)["rejected"] == 1
 
 
+def in_a_file(settings: SparkSettings, env_file: Path) -> Path:
+    """The settings as a program of its own reads them."""
+    lines = {
+        name: value.get_secret_value() if hasattr(value, "get_secret_value") else value for name, value in settings
+    }
+    told = {name: json.dumps(value) if isinstance(value, dict) else value for name, value in lines.items()}
+    env_file.write_text("".join(f"PITLANE_{name.upper()}={value}\n" for name, value in told.items()))
+    return env_file
+
+
+def test_a_cluster_of_two_workers_gives_the_same_tables(
+    facts_settings: SparkSettings, streamed: Content, tmp_path: Path
+) -> None:
+    empty(facts_settings)
+    with standalone(tmp_path, workers=2) as cluster:
+        own = facts_settings.model_copy(update={"spark_master": cluster.master})
+        environment = spark.environment(in_a_file(own, tmp_path / "env"), tmp_path) | {"SPARK_LOCAL_IP": "127.0.0.1"}
+        command = [sys.executable, "-m", "pitlane.cli", "spark", "batch"]
+        ended = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=400)
+        assert ended.returncode == 0, ended.stderr[-6000:]
+        assert all(cluster.finished_tasks()), "each worker had a part of it"
+    assert content(facts_settings) == streamed
+
+
 def until_told(settings: SparkSettings) -> None:
     """Prometheus is told what the ledger holds, as soon as Spark has told the listener of the last micro-batch."""
     held = ledger(settings)
@@ -214,10 +240,7 @@ def test_the_application_starts_says_so_and_stops_when_told(
     own = facts_settings.model_copy(
         update={"spark_checkpoint": tmp_path / "checkpoint", "spark_port": Ports.free().spark}
     )
-    env_file = tmp_path / "env"
-    lines = {name: value.get_secret_value() if hasattr(value, "get_secret_value") else value for name, value in own}
-    env_file.write_text("".join(f"PITLANE_{name.upper()}={value}\n" for name, value in lines.items()))
-    environment = spark.environment(env_file, tmp_path)
+    environment = spark.environment(in_a_file(own, tmp_path / "env"), tmp_path)
     with (tmp_path / "log").open("wb") as log:
         application = subprocess.Popen(
             [sys.executable, "-m", "spark.jobs.facts"], env=environment, stdout=log, stderr=log, cwd=tmp_path
