@@ -51,6 +51,7 @@ class Ports:
     postgres: int = 20785
     superset: int = 20786
     nifi_management: int = 20787
+    spark: int = 20788
 
     @classmethod
     def chosen(cls) -> "Ports":
