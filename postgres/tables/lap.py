@@ -85,10 +85,10 @@ lap_trace = Table(
     value(
         "active_aero_mode", SmallInteger, "0 closed (corners), 1 open (straights); NULL = no CarTelemetry2: before 2026"
     ),
-    value("is_active_aero_available", Boolean, ""),
+    value("is_active_aero_available", Boolean, "the wings may be opened"),
     value("active_aero_activation_distance_m", Integer, "to where it becomes available; 0 = it does not"),
-    value("is_overtake_available", Boolean, ""),
-    value("is_overtake_active", Boolean, ""),
+    value("is_overtake_available", Boolean, "overtake may be used"),
+    value("is_overtake_active", Boolean, "overtake is in use"),
     value("overtake_activation_distance_m", Integer, "to where it becomes available; 0 = it does not"),
     value("is_2026_regulations", Boolean, "the car has active aero and overtake at all"),
     value("is_wrong_way", Boolean, "driving against the direction of the track"),

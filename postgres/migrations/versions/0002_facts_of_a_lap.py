@@ -52,14 +52,14 @@ def upgrade() -> None:
             nullable=True,
             comment="NULL = restricted, here and in all columns below",
         ),
-        sa.Column("rear_left_tyre_damage_percent", sa.SmallInteger(), nullable=True),
-        sa.Column("rear_right_tyre_damage_percent", sa.SmallInteger(), nullable=True),
-        sa.Column("front_left_tyre_damage_percent", sa.SmallInteger(), nullable=True),
-        sa.Column("front_right_tyre_damage_percent", sa.SmallInteger(), nullable=True),
-        sa.Column("rear_left_brake_damage_percent", sa.SmallInteger(), nullable=True),
-        sa.Column("rear_right_brake_damage_percent", sa.SmallInteger(), nullable=True),
-        sa.Column("front_left_brake_damage_percent", sa.SmallInteger(), nullable=True),
-        sa.Column("front_right_brake_damage_percent", sa.SmallInteger(), nullable=True),
+        sa.Column("rear_left_tyre_damage_percent", sa.SmallInteger(), nullable=True, comment="of the tyre"),
+        sa.Column("rear_right_tyre_damage_percent", sa.SmallInteger(), nullable=True, comment="of the tyre"),
+        sa.Column("front_left_tyre_damage_percent", sa.SmallInteger(), nullable=True, comment="of the tyre"),
+        sa.Column("front_right_tyre_damage_percent", sa.SmallInteger(), nullable=True, comment="of the tyre"),
+        sa.Column("rear_left_brake_damage_percent", sa.SmallInteger(), nullable=True, comment="of the brake"),
+        sa.Column("rear_right_brake_damage_percent", sa.SmallInteger(), nullable=True, comment="of the brake"),
+        sa.Column("front_left_brake_damage_percent", sa.SmallInteger(), nullable=True, comment="of the brake"),
+        sa.Column("front_right_brake_damage_percent", sa.SmallInteger(), nullable=True, comment="of the brake"),
         sa.Column(
             "rear_left_tyre_blisters_percent", sa.SmallInteger(), nullable=True, comment="NULL before format 2025"
         ),
@@ -72,24 +72,35 @@ def upgrade() -> None:
         sa.Column(
             "front_right_tyre_blisters_percent", sa.SmallInteger(), nullable=True, comment="NULL before format 2025"
         ),
-        sa.Column("front_left_wing_damage_percent", sa.SmallInteger(), nullable=True),
-        sa.Column("front_right_wing_damage_percent", sa.SmallInteger(), nullable=True),
-        sa.Column("rear_wing_damage_percent", sa.SmallInteger(), nullable=True),
-        sa.Column("floor_damage_percent", sa.SmallInteger(), nullable=True),
-        sa.Column("diffuser_damage_percent", sa.SmallInteger(), nullable=True),
-        sa.Column("sidepod_damage_percent", sa.SmallInteger(), nullable=True),
-        sa.Column("gearbox_damage_percent", sa.SmallInteger(), nullable=True),
-        sa.Column("engine_damage_percent", sa.SmallInteger(), nullable=True),
-        sa.Column("engine_mguh_wear_percent", sa.SmallInteger(), nullable=True),
+        sa.Column(
+            "front_left_wing_damage_percent", sa.SmallInteger(), nullable=True, comment="left half of the front wing"
+        ),
+        sa.Column(
+            "front_right_wing_damage_percent", sa.SmallInteger(), nullable=True, comment="right half of the front wing"
+        ),
+        sa.Column("rear_wing_damage_percent", sa.SmallInteger(), nullable=True, comment="of the rear wing"),
+        sa.Column("floor_damage_percent", sa.SmallInteger(), nullable=True, comment="of the floor"),
+        sa.Column("diffuser_damage_percent", sa.SmallInteger(), nullable=True, comment="of the diffuser"),
+        sa.Column("sidepod_damage_percent", sa.SmallInteger(), nullable=True, comment="of the sidepods"),
+        sa.Column("gearbox_damage_percent", sa.SmallInteger(), nullable=True, comment="of the gearbox"),
+        sa.Column("engine_damage_percent", sa.SmallInteger(), nullable=True, comment="of the engine as a whole"),
+        sa.Column(
+            "engine_mguh_wear_percent",
+            sa.SmallInteger(),
+            nullable=True,
+            comment="generator on the turbocharger (MGU-H)",
+        ),
         sa.Column("engine_es_wear_percent", sa.SmallInteger(), nullable=True, comment="energy store"),
         sa.Column("engine_ce_wear_percent", sa.SmallInteger(), nullable=True, comment="control electronics"),
         sa.Column("engine_ice_wear_percent", sa.SmallInteger(), nullable=True, comment="combustion engine"),
-        sa.Column("engine_mguk_wear_percent", sa.SmallInteger(), nullable=True),
+        sa.Column(
+            "engine_mguk_wear_percent", sa.SmallInteger(), nullable=True, comment="generator on the axle (MGU-K)"
+        ),
         sa.Column("engine_tc_wear_percent", sa.SmallInteger(), nullable=True, comment="turbocharger"),
-        sa.Column("is_drs_faulty", sa.Boolean(), nullable=True),
-        sa.Column("is_ers_faulty", sa.Boolean(), nullable=True),
-        sa.Column("is_engine_blown", sa.Boolean(), nullable=True),
-        sa.Column("is_engine_seized", sa.Boolean(), nullable=True),
+        sa.Column("is_drs_faulty", sa.Boolean(), nullable=True, comment="the DRS has a fault"),
+        sa.Column("is_ers_faulty", sa.Boolean(), nullable=True, comment="the ERS has a fault"),
+        sa.Column("is_engine_blown", sa.Boolean(), nullable=True, comment="the engine has failed"),
+        sa.Column("is_engine_seized", sa.Boolean(), nullable=True, comment="the engine has seized"),
         sa.Column("overall_frame", sa.BigInteger(), nullable=False, comment="order of the sample that this row shows"),
         sa.CheckConstraint("lap_number >= 1", name=op.f("lap_damage_lap")),
         sa.PrimaryKeyConstraint("session_uid", "rig", "car_index", "lap_number", name=op.f("lap_damage_pkey")),
@@ -147,8 +158,10 @@ def upgrade() -> None:
             nullable=True,
             comment="ref.tyre_compound; NULL = no CarStatus of this frame, here and below",
         ),
-        sa.Column("visual_compound_id", sa.SmallInteger(), nullable=True, comment="ref.visual_compound"),
-        sa.Column("tyre_age_laps", sa.SmallInteger(), nullable=True),
+        sa.Column(
+            "visual_compound_id", sa.SmallInteger(), nullable=True, comment="ref.visual_compound, as the game shows it"
+        ),
+        sa.Column("tyre_age_laps", sa.SmallInteger(), nullable=True, comment="of the tyres that are reported"),
         sa.Column("overall_frame", sa.BigInteger(), nullable=False, comment="order of the sample that this row shows"),
         sa.CheckConstraint("session_second >= 0", name=op.f("pit_sample_second")),
         sa.PrimaryKeyConstraint(
@@ -184,22 +197,62 @@ def upgrade() -> None:
             comment="lap distance in steps of 10 m: bin n is [10 n, 10 n + 10)",
         ),
         sa.Column("lap_distance_m", sa.REAL(), nullable=False, comment="of the sample"),
-        sa.Column("rear_left_slip_ratio", sa.REAL(), nullable=True),
-        sa.Column("rear_right_slip_ratio", sa.REAL(), nullable=True),
-        sa.Column("front_left_slip_ratio", sa.REAL(), nullable=True),
-        sa.Column("front_right_slip_ratio", sa.REAL(), nullable=True),
-        sa.Column("rear_left_slip_angle_rad", sa.REAL(), nullable=True),
-        sa.Column("rear_right_slip_angle_rad", sa.REAL(), nullable=True),
-        sa.Column("front_left_slip_angle_rad", sa.REAL(), nullable=True),
-        sa.Column("front_right_slip_angle_rad", sa.REAL(), nullable=True),
-        sa.Column("rear_left_wheel_speed_mps", sa.REAL(), nullable=True),
-        sa.Column("rear_right_wheel_speed_mps", sa.REAL(), nullable=True),
-        sa.Column("front_left_wheel_speed_mps", sa.REAL(), nullable=True),
-        sa.Column("front_right_wheel_speed_mps", sa.REAL(), nullable=True),
-        sa.Column("rear_left_suspension_position_mm", sa.REAL(), nullable=True),
-        sa.Column("rear_right_suspension_position_mm", sa.REAL(), nullable=True),
-        sa.Column("front_left_suspension_position_mm", sa.REAL(), nullable=True),
-        sa.Column("front_right_suspension_position_mm", sa.REAL(), nullable=True),
+        sa.Column(
+            "rear_left_slip_ratio",
+            sa.REAL(),
+            nullable=True,
+            comment="how much faster or slower the wheel turns than the car goes",
+        ),
+        sa.Column(
+            "rear_right_slip_ratio",
+            sa.REAL(),
+            nullable=True,
+            comment="how much faster or slower the wheel turns than the car goes",
+        ),
+        sa.Column(
+            "front_left_slip_ratio",
+            sa.REAL(),
+            nullable=True,
+            comment="how much faster or slower the wheel turns than the car goes",
+        ),
+        sa.Column(
+            "front_right_slip_ratio",
+            sa.REAL(),
+            nullable=True,
+            comment="how much faster or slower the wheel turns than the car goes",
+        ),
+        sa.Column(
+            "rear_left_slip_angle_rad",
+            sa.REAL(),
+            nullable=True,
+            comment="between where the wheel points and where it goes",
+        ),
+        sa.Column(
+            "rear_right_slip_angle_rad",
+            sa.REAL(),
+            nullable=True,
+            comment="between where the wheel points and where it goes",
+        ),
+        sa.Column(
+            "front_left_slip_angle_rad",
+            sa.REAL(),
+            nullable=True,
+            comment="between where the wheel points and where it goes",
+        ),
+        sa.Column(
+            "front_right_slip_angle_rad",
+            sa.REAL(),
+            nullable=True,
+            comment="between where the wheel points and where it goes",
+        ),
+        sa.Column("rear_left_wheel_speed_mps", sa.REAL(), nullable=True, comment="of the wheel's rim"),
+        sa.Column("rear_right_wheel_speed_mps", sa.REAL(), nullable=True, comment="of the wheel's rim"),
+        sa.Column("front_left_wheel_speed_mps", sa.REAL(), nullable=True, comment="of the wheel's rim"),
+        sa.Column("front_right_wheel_speed_mps", sa.REAL(), nullable=True, comment="of the wheel's rim"),
+        sa.Column("rear_left_suspension_position_mm", sa.REAL(), nullable=True, comment="of the suspension"),
+        sa.Column("rear_right_suspension_position_mm", sa.REAL(), nullable=True, comment="of the suspension"),
+        sa.Column("front_left_suspension_position_mm", sa.REAL(), nullable=True, comment="of the suspension"),
+        sa.Column("front_right_suspension_position_mm", sa.REAL(), nullable=True, comment="of the suspension"),
         sa.Column(
             "rear_left_vertical_force", sa.REAL(), nullable=True, comment="as the game says; no unit is published"
         ),
@@ -212,13 +265,13 @@ def upgrade() -> None:
         sa.Column(
             "front_right_vertical_force", sa.REAL(), nullable=True, comment="as the game says; no unit is published"
         ),
-        sa.Column("local_velocity_x_mps", sa.REAL(), nullable=True),
-        sa.Column("local_velocity_y_mps", sa.REAL(), nullable=True),
-        sa.Column("local_velocity_z_mps", sa.REAL(), nullable=True),
-        sa.Column("angular_velocity_x_radps", sa.REAL(), nullable=True),
-        sa.Column("angular_velocity_y_radps", sa.REAL(), nullable=True),
-        sa.Column("angular_velocity_z_radps", sa.REAL(), nullable=True),
-        sa.Column("front_wheels_angle_rad", sa.REAL(), nullable=True),
+        sa.Column("local_velocity_x_mps", sa.REAL(), nullable=True, comment="sideways, in the frame of the car"),
+        sa.Column("local_velocity_y_mps", sa.REAL(), nullable=True, comment="up and down, in the frame of the car"),
+        sa.Column("local_velocity_z_mps", sa.REAL(), nullable=True, comment="forward, in the frame of the car"),
+        sa.Column("angular_velocity_x_radps", sa.REAL(), nullable=True, comment="about the axis across the car: pitch"),
+        sa.Column("angular_velocity_y_radps", sa.REAL(), nullable=True, comment="about the upright axis: yaw"),
+        sa.Column("angular_velocity_z_radps", sa.REAL(), nullable=True, comment="about the axis along the car: roll"),
+        sa.Column("front_wheels_angle_rad", sa.REAL(), nullable=True, comment="steering angle of the front wheels"),
         sa.Column("centre_of_gravity_height_m", sa.REAL(), nullable=True, comment="above the ground"),
         sa.Column(
             "front_ride_height_m", sa.REAL(), nullable=True, comment="height of the plank's front edge; NULL in 2023"
@@ -345,7 +398,11 @@ def upgrade() -> None:
         ),
         schema="core",
     )
-    op.add_column("lap_trace", sa.Column("is_active_aero_available", sa.Boolean(), nullable=True), schema="core")
+    op.add_column(
+        "lap_trace",
+        sa.Column("is_active_aero_available", sa.Boolean(), nullable=True, comment="the wings may be opened"),
+        schema="core",
+    )
     op.add_column(
         "lap_trace",
         sa.Column(
@@ -356,8 +413,16 @@ def upgrade() -> None:
         ),
         schema="core",
     )
-    op.add_column("lap_trace", sa.Column("is_overtake_available", sa.Boolean(), nullable=True), schema="core")
-    op.add_column("lap_trace", sa.Column("is_overtake_active", sa.Boolean(), nullable=True), schema="core")
+    op.add_column(
+        "lap_trace",
+        sa.Column("is_overtake_available", sa.Boolean(), nullable=True, comment="overtake may be used"),
+        schema="core",
+    )
+    op.add_column(
+        "lap_trace",
+        sa.Column("is_overtake_active", sa.Boolean(), nullable=True, comment="overtake is in use"),
+        schema="core",
+    )
     op.add_column(
         "lap_trace",
         sa.Column(
