@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from spark.facts import FACTS, PENDING
-from spark.jobs import drivers, events, frames, lap_trace, laps, pending
+from spark.jobs import drivers, events, frames, garage, lap_trace, laps, lobby, pending, time_trial
 from spark.jobs.blocks import Block, decode
 
 _BY_CARS = {
@@ -20,8 +20,13 @@ _BY_PACKET = {
     "history": ("session_history", laps.history),
     "lap_times": ("session_history", laps.lap_times),
     "stint": ("session_history", laps.stints),
+    "lap_line": ("lap_positions", laps.lap_line),
     "event": ("event", events.events),
     "result": ("final_classification", drivers.results),
+    "setup": ("car_setups", garage.setups),
+    "tyre_set": ("tyre_sets", garage.tyre_sets),
+    "time_trial": ("time_trial", time_trial.records),
+    "lobby_player": ("lobby_info", lobby.players),
 }
 
 
