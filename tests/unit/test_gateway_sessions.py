@@ -21,9 +21,9 @@ def spooled(*datagrams: bytes, rig: str = "a") -> Spooled:
 
 def test_a_block_gives_row_and_sample_of_each_packet():
     read = list(read_block(spooled(session({32: ("B", 57)}), session({32: ("B", 58)}), rig="left")))
-    assert [(row.rig, row.total_laps) for row, _ in read] == [("left", 57), ("left", 58)]
-    assert read[1][0].started_at - read[0][0].started_at == timedelta(seconds=1)
-    merged = read[0][0].merged(read[1][0])
+    assert [(said.row.rig, said.row.total_laps) for said in read] == [("left", 57), ("left", 58)]
+    assert read[1].row.started_at - read[0].row.started_at == timedelta(seconds=1)
+    merged = read[0].row.merged(read[1].row)
     assert merged.last_seen_at - merged.started_at == timedelta(seconds=1)
 
 
@@ -34,13 +34,13 @@ def test_a_block_gives_row_and_sample_of_each_packet():
 def test_a_sample_is_taken_when_something_changed(offset, code):
     said = [1, 1, 2, 2, 1]
     packets = [session({offset: (code, value)}, overall_frame=10 * n + 10) for n, value in enumerate(said)]
-    samples = [sample for _, sample in read_block(spooled(*packets))]
+    samples = [said.sample for said in read_block(spooled(*packets))]
     last: dict = {}
     assert list(changes(samples[:3], last)) == [samples[0], samples[2]]
     assert list(changes(samples[3:], last)) == [samples[4]], "also over batches"
 
 
 def test_another_session_and_another_rig_start_with_a_sample():
-    samples = [sample for _, sample in read_block(spooled(session(uid=1), session(uid=2)))]
-    samples += [sample for _, sample in read_block(spooled(session(uid=1), rig="b"))]
+    samples = [said.sample for said in read_block(spooled(session(uid=1), session(uid=2)))]
+    samples += [said.sample for said in read_block(spooled(session(uid=1), rig="b"))]
     assert list(changes(samples, {})) == samples
