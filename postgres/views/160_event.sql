@@ -70,7 +70,7 @@ SELECT
         WHEN 'DRSD' THEN 'DRS disabled' || coalesce(' (' || lower(dr.name) || ')', '')
         WHEN 'STLG' THEN 'Start lights: ' || (e.details ->> 'num_lights')
         WHEN 'FLBK' THEN 'Flashback to '
-            || coalesce(mart.clock(round(least((e.details ->> 'flashback_session_time_s')::numeric, 1e6) * 1000)::bigint), 'before')
+            || mart.clock(round(least((e.details ->> 'flashback_session_time_s')::numeric, 1e6) * 1000)::bigint)
             || ' of the session'
         WHEN 'SCAR' THEN coalesce(
             nullif(st.name, 'None'), 'Safety car' || coalesce(' of type ' || nullif(e.details ->> 'safety_car_type', '0'), '')
@@ -126,7 +126,10 @@ CROSS JOIN LATERAL (
         ) AS is_undone
     FROM core.event AS told
     CROSS JOIN LATERAL (
-        SELECT round(least((told.details ->> 'lap_time_s')::numeric, 1e6) * 1000)::bigint
+        SELECT CASE
+            WHEN (told.details ->> 'lap_time_s')::numeric < 1e6
+                THEN round((told.details ->> 'lap_time_s')::numeric * 1000)::bigint
+        END
     ) AS fastest (lap_time_ms)
     LEFT JOIN (
         SELECT car.* FROM mart.car WHERE car.session_uid = s.session_uid OFFSET 0

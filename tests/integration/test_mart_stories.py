@@ -76,7 +76,7 @@ SENTENCES: list[tuple[str, dict[str, Any], str]] = [
     ("LGOT", {}, "Lights out"),
     ("CHQF", {}, "Chequered flag"),
     ("SEND", {}, "Session ended"),
-    ("FTLP", {"car_index": 1, "lap_time_s": 3.4e38}, "Car 8 (Player): fastest lap 277:46:40.000"),
+    ("FTLP", {"car_index": 1, "lap_time_s": 3.4e38}, "Car 8 (Player): Fastest lap"),
     ("FTLP", {"car_index": 1, "lap_time_s": None}, "Car 8 (Player): Fastest lap"),
     ("XYZW", {"raw": "0102"}, "Unknown event XYZW, bytes 0102"),
 ]  # fmt: skip
