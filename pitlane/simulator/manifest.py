@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from f1_packets import sample_order
-from pitlane.simulator import energy
+from pitlane.simulator import energy, garage
 from pitlane.simulator.events import NOTHING, Event
 from pitlane.simulator.machine import Machine
 from pitlane.simulator.model import CarRace
-from pitlane.simulator.session import RACE, STEAM, points, result_ids
+from pitlane.simulator.session import RACE, SECOND_COLOUR, STEAM, points, result_ids
 from pitlane.simulator.wire import Wire
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ class Participant:
     is_player: bool
     is_telemetry_public: bool
     platform_id: int | None
+    shows_online_name: bool
+    livery_colours: list[str] | None
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Lap:
     sector2_valid: bool
     sector3_valid: bool
     position: int
+    start_position: int | None
     actual_compound_id: int
     visual_compound_id: int
     tyre_age_laps: int
@@ -121,6 +124,7 @@ class Result:
     total_time_s: float
     penalties_s: int
     penalties: int
+    tyre_stints: list[dict[str, int | None]]
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,8 @@ class Manifest:
     stints: list[Stint]
     events: list[EventRow]
     results: list[Result]
+    setups: list[garage.Setup]
+    tyre_sets: list[garage.TyreSet]
     datagrams: dict[str, int]
 
     def positions_by_lap(self) -> dict[int, list[int]]:
@@ -149,7 +155,10 @@ class Manifest:
     @classmethod
     def load(cls, path: Path) -> "Manifest":
         raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        rows = {"participants": Participant, "laps": Lap, "stints": Stint, "events": EventRow, "results": Result}
+        rows = {
+            "participants": Participant, "laps": Lap, "stints": Stint, "events": EventRow, "results": Result,
+            "setups": garage.Setup, "tyre_sets": garage.TyreSet,
+        }  # fmt: skip
         lists: dict[str, Any] = {name: [row(**values) for values in raw[name]] for name, row in rows.items()}
         return cls(session=Session(**raw["session"]), datagrams=raw["datagrams"], **lists)
 
@@ -170,7 +179,7 @@ def manifest_of(race: "Race") -> Manifest:
             seed=config.seed,
             duration_s=race.duration_s,
         ),
-        participants=[_participant(car) for car in race.model.cars],
+        participants=[_participant(car, config.packet_format) for car in race.model.cars],
         laps=_laps(race),
         stints=[stint for car in race.model.cars for stint in _stints(car)],
         events=[_event(event) for event in race.events if event.code != "BUTN"],
@@ -181,11 +190,13 @@ def manifest_of(race: "Race") -> Manifest:
             ),
             key=lambda result: result.car_index,
         ),
+        setups=garage.setups(race),
+        tyre_sets=garage.tyre_sets(race),
         datagrams=race.counts(),
     )
 
 
-def _participant(car: CarRace) -> Participant:
+def _participant(car: CarRace, packet_format: int) -> Participant:
     driver = car.driver
     return Participant(
         car_index=driver.car_index,
@@ -198,7 +209,13 @@ def _participant(car: CarRace) -> Participant:
         is_player=driver.is_player,
         is_telemetry_public=not driver.is_restricted,
         platform_id=None if driver.is_ai else STEAM,
+        shows_online_name=not driver.is_ai,
+        livery_colours=[_hex(driver.colour), _hex(SECOND_COLOUR)] if packet_format >= 2025 else None,
     )
+
+
+def _hex(colour: tuple[int, int, int]) -> str:
+    return f"#{bytes(colour).hex()}"
 
 
 def _laps(race: "Race") -> list[Lap]:
@@ -215,6 +232,7 @@ def _laps(race: "Race") -> list[Lap]:
     moments = np.unique([frame for span in spans for frame in span[2:4]])
     levels = machine.energy(race.field.at(clock.time_s(clock.frames[moments])))
     share = energy.rules(race.config.packet_format).harvest_mguk_share
+    begun = race.positions_at_lap_starts()["position"] if race.config.packet_format >= 2025 else None
     rows = []
     for car, lap, first, last, top_speed in spans:
         index, begin, end = car.driver.car_index, *np.searchsorted(moments, (first, last))
@@ -237,6 +255,7 @@ def _laps(race: "Race") -> list[Lap]:
                 sector2_valid=bool(flags & 4),
                 sector3_valid=bool(flags & 8),
                 position=int(samples["position"][last, index]),
+                start_position=None if begun is None else int(begun[lap - 1, index]),
                 actual_compound_id=stint.compound.actual_id,
                 visual_compound_id=stint.compound.visual_id,
                 tyre_age_laps=lap - stint.start_lap,
@@ -291,4 +310,8 @@ def _result(position: int, car: CarRace, packet_format: int) -> Result:
         total_time_s=car.finish_ms / 1000,
         penalties_s=car.penalties_s,
         penalties=car.penalties,
+        tyre_stints=[
+            {name: getattr(stint, name) for name in ("end_lap", "actual_compound_id", "visual_compound_id")}
+            for stint in _stints(car)
+        ],
     )

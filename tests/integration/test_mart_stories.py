@@ -148,6 +148,29 @@ def test_a_sector_that_does_not_count_is_no_best(race: History) -> None:
     )
 
 
+def test_a_race_still_running_has_its_grid_from_the_start_of_its_first_lap(race: History) -> None:
+    race.insert("participant", session_uid=UID, rig="a", car_index=3, name="STROLL", race_number=18)
+    race.insert("lap", session_uid=UID, rig="a", car_index=3, lap_number=1, position=9, start_position=12, line_frame=5)
+    rows = [row for row in race.view("position_by_lap", "car_index, lap_number") if row["car_index"] in (2, 3)]
+    assert [(row["car_index"], row["position"]) for row in rows if row["lap_number"] == 0] == [(2, 1), (3, 12)]
+
+
+def test_rules_read_as_words(race: History) -> None:
+    race.insert(
+        "session", session_uid=6, rig="a", packet_format=2025, game_year=25, started_at=START, last_seen_at=START,
+        game_mode=28, rule_set=99, session_length_id=5, weekend_structure=[1, 13, 15], is_sprint_weekend=True,
+        safety_car_id=3, gearbox_assist_id=3, collisions_id=1,
+    )  # fmt: skip
+    (row,) = race.view("session_rules", "session_uid", 6)
+    assert (row["game_mode"], row["rule_set"], row["session_length"]) == (
+        "Driver Career '25", "Rule set 99", "medium long",
+    )  # fmt: skip
+    assert row["weekend"] == "Practice 1, Short Sprint Shootout, Race"
+    assert (row["safety_car"], row["gearbox"], row["collisions"], row["abs_assist"]) == (
+        "increased", "automatic", "not between players", None,
+    )  # fmt: skip
+
+
 def setup(race: History, digest: str, first: int, last: int, rig: str = "b", car: int = 1, **members: float) -> None:
     common = {"front_wing": 25, "brake_bias_percent": 56, "front_toe_deg": 0.02, "engine_braking_percent": None}
     race.insert(
