@@ -34,7 +34,7 @@ Values = Mapping[str, "np.ndarray | pa.Array"]
 
 @dataclass(frozen=True, eq=False)
 class Fact:
-    """Rows of `table`. Of two rows with one key the one with the greater `order` columns stands."""
+    """Rows of `table`. Of two rows with one key the one with the greater `order` columns stands; the smaller, with "-"."""
 
     name: str
     table: Table
@@ -108,7 +108,7 @@ FACTS: dict[str, Fact] = {
         Fact("history", tables.history),
         Fact("lap_times", tables.lap, ("history_frame",), "history"),
         Fact("lap_place", tables.lap, ("overall_frame",), "place"),
-        Fact("lap_line", tables.lap, ("line_frame",), "line"),
+        Fact("lap_line", tables.lap, ("line_rewound", "-line_frame"), "line"),
         Fact("lap_start", tables.lap, ("start_frame",), "start", earliest=True),
         Fact("lap_status", tables.lap, ("status_frame",), "status"),
         Fact("lap_trace", tables.lap_trace, ("is_complete", "overall_frame"), greatest=("top_speed_kmh",)),

@@ -91,11 +91,12 @@ def _within_batch(fact: Fact, name: str) -> Composable:
 def _rank(fact: Fact, free: list[str], side: str) -> Composed:
     """What is compared, greatest first: the order, then how many values are known."""
     parts: list[Composable] = []
-    for name in fact.order:
+    for signed in fact.order:
+        name = signed.removeprefix("-")
         column: Composable = Identifier(side, name)
         if isinstance(fact.table.columns[name].type, TIMESTAMP):
             column = SQL("extract(epoch FROM {})").format(column)
-        if fact.earliest:
+        if fact.earliest or signed != name:
             column = SQL("-{}").format(column)
         if fact.table.columns[name].nullable:  # a lap's row may be there with nothing of this group in it
             column = SQL("coalesce({}, {})").format(column, NOTHING)
@@ -184,7 +185,8 @@ _NEWEST_HISTORY = """(
 
 def _forget(fact: Fact, condition: str) -> str:
     nothing = ", ".join(f"{name} = NULL" for name in fact.values)
-    return f"UPDATE core.lap AS x SET {nothing} WHERE {_CARS_OF_THE_BATCH} AND x.{fact.order[0]} < {condition}"
+    frame = fact.order[-1].removeprefix("-")
+    return f"UPDATE core.lap AS x SET {nothing} WHERE {_CARS_OF_THE_BATCH} AND x.{frame} < {condition}"
 
 
 UNDO = (

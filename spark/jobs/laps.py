@@ -62,16 +62,21 @@ def _lap_key(rows: CarFrames, sessions: Sessions) -> dict[str, np.ndarray]:
 
 
 def lap_line(packets: Samples, sessions: Sessions) -> pa.Table:
-    """The place of each car at the start of each lap, as the newest packet that has it says; 0 is no record.
+    """The place of each car at the start of each lap, as the first packet since the last flashback says; 0 is no record.
 
-    A packet holds 50 laps from `lap_start` on, so a long race is told by several that do not repeat each other.
+    A packet holds 50 laps from `lap_start` on, so a long race is told by several that do not repeat each other. Within
+    those 50 the places come again every second: that the first stands saves writing them as often. How many frames
+    flashbacks have taken back is the difference of the header's two frame numbers, so that a packet alone tells which
+    flashback it is behind.
     """
     sent = packets.datagrams
     positions = sent["positions"]
     listed = np.arange(positions.shape[1]) < sent["num_laps"][:, None]
     row, lap, car = np.nonzero((positions > 0) & listed[:, :, None])
     lap_number = sent["lap_start"][row].astype("i8") + lap + 1
-    stands = newest((packets.session[row], car, lap_number), (packets.order[row],))
+    header = packets.header
+    rewound = header["overall_frame_identifier"].astype("i8") - header["frame_identifier"]
+    stands = newest((packets.session[row], car, lap_number), (rewound[row], -packets.order[row]))
     row, lap, car = row[stands], lap[stands], car[stands]
     return FACTS["lap_line"].rows(
         {
@@ -80,6 +85,7 @@ def lap_line(packets: Samples, sessions: Sessions) -> pa.Table:
             "lap_number": lap_number[stands],
             "start_position": positions[row, lap, car],
             "line_frame": packets.order[row],
+            "line_rewound": rewound[row],
         }
     )
 

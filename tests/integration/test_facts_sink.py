@@ -158,20 +158,23 @@ def test_what_a_flashback_undid_vanishes(sink: Sink, own: SupersetSettings, late
     assert trace == [(2,)]
 
 
-@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_the_place_at_the_start_of_a_lap_that_a_flashback_undid_vanishes(
-    sink: Sink, own: SupersetSettings, late: bool
+    sink: Sink, own: SupersetSettings, order: tuple[int, ...]
 ) -> None:
     times = (90_000, 30_000, 0, 30_000, 0, 30_000, 0, 15)
     batches = [
         timed(packets.lap_positions(705, 0, {3: 4}, {3: 5}, {3: 6})),
         timed(session_history(900, [times, (0, 0, 0, 0, 0, 0, 0, 15)], [(255, 17, 16)])),
-        timed(packets.lap_positions(905, 0, {3: 4}, {3: 5})),
+        timed(
+            packets.lap_positions(905, 0, {3: 4}, {3: 5}, rewound=150),
+            packets.lap_positions(1900, 0, {3: 4}, {3: 5}, {3: 2}, rewound=150),
+        ),
     ]
-    write_all(sink, batches[::-1] if late else batches)
+    write_all(sink, [batches[i] for i in order])
     with psycopg.connect(own.conninfo("reader")) as reader:
         laps = reader.execute("SELECT lap_number, start_position, line_frame FROM core.lap ORDER BY 1").fetchall()
-    assert laps == [(1, 4, 905), (2, 5, 905)]
+    assert laps == [(1, 4, 905), (2, 5, 905), (3, 2, 1900)]
 
 
 def test_a_race_of_more_than_fifty_laps_keeps_its_first_ones(sink: Sink, own: SupersetSettings) -> None:

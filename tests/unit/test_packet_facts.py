@@ -170,8 +170,10 @@ def test_a_lobby_is_no_session() -> None:
     assert result.datagrams == 1
 
 
-def lap_positions(frame: int, start: int, *laps: dict[int, int], packet_format: int = 2025) -> bytes:
+def lap_positions(frame: int, start: int, *laps: dict[int, int], packet_format: int = 2025, rewound: int = 0) -> bytes:
+    """`rewound` frames were taken back by flashbacks so far."""
     raw = packet(15, frame, packet_format)
+    struct.pack_into("<I", raw, 19, frame - rewound)
     cars = 22 if packet_format < 2026 else 24
     raw[29:31] = bytes([len(laps), start])
     for i, lap in enumerate(laps):
@@ -182,15 +184,24 @@ def lap_positions(frame: int, start: int, *laps: dict[int, int], packet_format: 
 
 def test_places_at_the_start_of_each_lap() -> None:
     result = reduced(
-        lap_positions(800, 0, {0: 2, 3: 1}, {0: 1}),  # car 3 has retired
-        lap_positions(700, 0, {0: 2, 3: 1}, {0: 9, 3: 8}),
+        lap_positions(800, 0, {0: 2, 3: 1}, {0: 1, 3: 2}),
+        lap_positions(700, 0, {0: 2, 3: 1}, {0: 1}),  # car 3 has not crossed the line yet
     )
     assert [tuple(row.values())[2:] for row in rows(result, "lap_line")] == [
-        (0, 1, 2, 800),
-        (0, 2, 1, 800),
-        (3, 1, 1, 800),
-        (3, 2, 8, 700),
+        (0, 1, 2, 700, 0),
+        (0, 2, 1, 700, 0),
+        (3, 1, 1, 700, 0),
+        (3, 2, 2, 800, 0),
     ]
+
+
+def test_behind_a_flashback_the_places_are_those_of_the_lap_driven_again() -> None:
+    result = reduced(
+        lap_positions(905, 0, {0: 2}, {0: 4}, rewound=300),
+        lap_positions(700, 0, {0: 2}, {0: 1}),
+        lap_positions(965, 0, {0: 2}, {0: 4}, rewound=300),
+    )
+    assert [tuple(row.values())[3:] for row in rows(result, "lap_line")] == [(1, 2, 905, 300), (2, 4, 905, 300)]
 
 
 @pytest.mark.parametrize(("packet_format", "last_car"), [(2025, 21), (2026, 23)])
@@ -306,7 +317,7 @@ def test_places_of_a_recording(recorded: tuple[Decoded, Reduced]) -> None:
             for car, position in enumerate(flat[lap * cars : (lap + 1) * cars]):
                 if position:
                     at = (car, sent.lap_start + lap + 1)
-                    expected[at] = (position, sent.header.overall_frame_identifier)
+                    expected.setdefault(at, (position, sent.header.overall_frame_identifier))
     found = {
         (row["car_index"], row["lap_number"]): (row["start_position"], row["line_frame"])
         for row in rows(result, "lap_line")

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 import psycopg
+import pyarrow as pa
 import pytest
 
 from spark import sink
@@ -40,3 +41,13 @@ def test_a_postgres_that_takes_nothing_is_asked_now_and_then_and_not_for_ever(mo
     with pytest.raises(SinkUnavailable, match="No space left on device"):
         Sink("").write("query", 0, {}, Counts(0, 0, 0, {}))
     assert tried == pytest.approx(sink.RETRY_FOR_S / sink.RETRY_EVERY_S, abs=2)
+
+
+def test_a_part_without_rows_leaves_no_bytes() -> None:
+    """pyarrow's writer makes rubbish of a chunk of length 0, and a batch of two formats has such parts."""
+    some, none = (
+        pa.table({"a": [1, 2], "b": ["x", None]}),
+        pa.table({"a": pa.array([], "i8"), "b": pa.array([], "str")}),
+    )
+    parts = pa.concat_tables([none, some, none, some, none])
+    assert bytes(sink._csv(parts)) == b'1,"x"\n2,\n1,"x"\n2,\n'

@@ -433,7 +433,17 @@ def upgrade() -> None:
     op.add_column(
         "lap",
         sa.Column(
-            "line_frame", sa.BigInteger(), nullable=True, comment="order of the LapPositions packet that gives it"
+            "line_frame", sa.BigInteger(), nullable=True, comment="order of the first LapPositions packet that told it"
+        ),
+        schema="core",
+    )
+    op.add_column(
+        "lap",
+        sa.Column(
+            "line_rewound",
+            sa.BigInteger(),
+            nullable=True,
+            comment="frames that flashbacks had taken back until then: later ones win",
         ),
         schema="core",
     )
@@ -752,6 +762,7 @@ def downgrade() -> None:
     op.drop_column("participant", "shows_online_name", schema="core")
     op.drop_column("participant", "tech_level", schema="core")
     op.drop_column("participant", "is_my_team", schema="core")
+    op.drop_column("lap", "line_rewound", schema="core")
     op.drop_column("lap", "line_frame", schema="core")
     op.drop_column("lap", "start_position", schema="core")
     op.drop_table("safety_car_type", schema="ref")
