@@ -34,7 +34,10 @@ Values = Mapping[str, "np.ndarray | pa.Array"]
 
 @dataclass(frozen=True, eq=False)
 class Fact:
-    """Rows of `table`. Of two rows with one key the one with the greater `order` columns stands; the smaller, with "-"."""
+    """Rows of `table`. Of two rows with one key the one with the greater `order` columns stands; the smaller, with "-".
+
+    Without an order rows of one key are alike, but for their greatest and least columns.
+    """
 
     name: str
     table: Table
@@ -115,7 +118,7 @@ FACTS: dict[str, Fact] = {
         Fact("stint", tables.stint),
         Fact("event", tables.event, ("arrived_at",), earliest=True),
         Fact("result", tables.result),
-        Fact("setup", tables.setup, ("last_frame",), least=("first_frame",)),
+        Fact("setup", tables.setup, (), greatest=("last_frame",), least=("first_frame",)),
         Fact("tyre_set", tables.tyre_set),
         Fact("time_trial", tables.time_trial),
         Fact("lobby_player", tables.lobby_player, ("arrived_at",)),

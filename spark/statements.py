@@ -53,12 +53,12 @@ def upsert(fact: Fact) -> Composed:
         keep_or_take = SQL("{name} = CASE WHEN {wins} THEN excluded.{name} ELSE old.{name} END")
     else:
         keep_or_take = SQL("{name} = excluded.{name}")
-    assignments = [keep_or_take.format(name=Identifier(name), wins=wins) for name in free]
-    grown = []
+    assignments = [keep_or_take.format(name=Identifier(name), wins=wins) for name in free] if fact.order else []
+    changes: list[Composable] = [wins] if fact.order else []
     for name, choose in extreme.items():
         value = SQL("{1}(old.{0}, excluded.{0})").format(Identifier(name), choose)
         assignments.append(SQL("{} = {}").format(Identifier(name), value))
-        grown.append(SQL("{} IS DISTINCT FROM old.{}").format(value, Identifier(name)))
+        changes.append(SQL("{} IS DISTINCT FROM old.{}").format(value, Identifier(name)))
     return SQL(
         "INSERT INTO {table} AS old ({columns})"
         " SELECT DISTINCT ON ({key}) {selected} FROM {incoming} AS new"
@@ -73,7 +73,7 @@ def upsert(fact: Fact) -> Composed:
         rank=_rank(fact, free, "new"),
         free=_list(free, "new"),
         assignments=SQL(", ").join(assignments),
-        changes=SQL(" OR ").join([wins, *grown]),
+        changes=SQL(" OR ").join(changes),
     )
 
 

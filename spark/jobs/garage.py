@@ -35,7 +35,7 @@ def setups(packets: Samples, sessions: Sessions) -> pa.Table:
 
     setup = cars[row[first], car[first]]
     fact = FACTS["setup"]
-    members = [name for name in fact.values if name not in (*fact.order, *fact.least)]
+    members = [name for name in fact.values if name not in (*fact.greatest, *fact.least)]
     return fact.rows(
         {
             **sessions.key(packets.session[row[first]]),
