@@ -81,6 +81,11 @@ SELECT
     e.details
 FROM mart.session AS s
 CROSS JOIN LATERAL (
+    SELECT array_agg(f.overall_frame) AS frames, array_agg((f.details ->> 'flashback_session_time_s')::real) AS back_to_s
+    FROM core.event AS f
+    WHERE f.session_uid = s.session_uid AND f.rig = s.rig AND f.code = 'FLBK'
+) AS flashback
+CROSS JOIN LATERAL (
     SELECT
         told.overall_frame,
         told.arrived_at,
@@ -118,11 +123,8 @@ CROSS JOIN LATERAL (
         ) AS lap_number,
         EXISTS (
             SELECT
-            FROM core.event AS f
-            WHERE
-                f.session_uid = told.session_uid AND f.rig = told.rig AND f.code = 'FLBK'
-                AND f.overall_frame > told.overall_frame
-                AND (f.details ->> 'flashback_session_time_s')::real < told.session_time_s
+            FROM unnest(flashback.frames, flashback.back_to_s) AS f (overall_frame, back_to_s)
+            WHERE f.overall_frame > told.overall_frame AND f.back_to_s < told.session_time_s
         ) AS is_undone
     FROM core.event AS told
     CROSS JOIN LATERAL (
