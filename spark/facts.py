@@ -34,7 +34,10 @@ Values = Mapping[str, "np.ndarray | pa.Array"]
 
 @dataclass(frozen=True, eq=False)
 class Fact:
-    """Rows of `table`. Of two rows with one key the one with the greater `order` columns stands."""
+    """Rows of `table`. Of two rows with one key the one with the greater `order` columns stands; the smaller, with "-".
+
+    Without an order rows of one key are alike, but for their greatest and least columns.
+    """
 
     name: str
     table: Table
@@ -43,6 +46,8 @@ class Fact:
     """Only this group of the table's columns, beside the key."""
     greatest: tuple[str, ...] = ()
     """Columns that keep the greatest value ever seen, whichever row stands; true is greater than false."""
+    least: tuple[str, ...] = ()
+    """Columns that keep the least value ever seen, whichever row stands."""
     earliest: bool = False
     """The row with the smaller `order` stands instead."""
 
@@ -106,6 +111,7 @@ FACTS: dict[str, Fact] = {
         Fact("history", tables.history),
         Fact("lap_times", tables.lap, ("history_frame",), "history"),
         Fact("lap_place", tables.lap, ("overall_frame",), "place"),
+        Fact("lap_line", tables.lap, ("line_rewound", "-line_frame"), "line"),
         Fact("lap_start", tables.lap, ("start_frame",), "start", earliest=True),
         Fact("lap_status", tables.lap, ("status_frame",), "status"),
         Fact("lap_trace", tables.lap_trace, ("is_complete", "overall_frame"), greatest=("top_speed_kmh",)),
@@ -115,6 +121,10 @@ FACTS: dict[str, Fact] = {
         Fact("stint", tables.stint),
         Fact("event", tables.event, ("arrived_at",), earliest=True),
         Fact("result", tables.result),
+        Fact("setup", tables.setup, (), greatest=("last_frame",), least=("first_frame",)),
+        Fact("tyre_set", tables.tyre_set),
+        Fact("time_trial", tables.time_trial),
+        Fact("lobby_player", tables.lobby_player, ("arrived_at",)),
     )
 }
 """In the order in which they are written."""

@@ -43,46 +43,60 @@ def upsert(fact: Fact) -> Composed:
     knows more wins; and as a last resort, for packets that contradict each other, the one whose bytes are greater.
     What is there already is not written again.
     """
-    free = [name for name in fact.values if name not in fact.greatest]
+    extreme = dict.fromkeys(fact.greatest, SQL("greatest")) | dict.fromkeys(fact.least, SQL("least"))
+    free = [name for name in fact.values if name not in extreme]
     new_rank, old_rank = _rank(fact, free, "excluded"), _rank(fact, free, "old")
     wins = SQL(
         "(ROW({0}) > ROW({1}) OR (ROW({0}) = ROW({1}) AND ROW({2})::record OPERATOR(pg_catalog.*>) ROW({3})::record))"
     ).format(new_rank, old_rank, _list(free, "excluded"), _list(free, "old"))
-    if fact.greatest:
+    if extreme:
         keep_or_take = SQL("{name} = CASE WHEN {wins} THEN excluded.{name} ELSE old.{name} END")
     else:
         keep_or_take = SQL("{name} = excluded.{name}")
-    assignments = [keep_or_take.format(name=Identifier(name), wins=wins) for name in free]
-    greater = [SQL("greatest(old.{0}, excluded.{0})").format(Identifier(name)) for name in fact.greatest]
-    grown = []
-    for name, value in zip(fact.greatest, greater, strict=True):
+    assignments = [keep_or_take.format(name=Identifier(name), wins=wins) for name in free] if fact.order else []
+    changes: list[Composable] = [wins] if fact.order else []
+    for name, choose in extreme.items():
+        value = SQL("{1}(old.{0}, excluded.{0})").format(Identifier(name), choose)
         assignments.append(SQL("{} = {}").format(Identifier(name), value))
-        grown.append(SQL("{} IS DISTINCT FROM old.{}").format(value, Identifier(name)))
+        changes.append(SQL("{} IS DISTINCT FROM old.{}").format(value, Identifier(name)))
     return SQL(
         "INSERT INTO {table} AS old ({columns})"
-        " SELECT DISTINCT ON ({key}) {columns} FROM {incoming} AS new"
+        " SELECT DISTINCT ON ({key}) {selected} FROM {incoming} AS new"
         " ORDER BY {key}, ROW({rank}) DESC, ROW({free}) USING OPERATOR(pg_catalog.*>)"
         " ON CONFLICT ({key}) DO UPDATE SET {assignments} WHERE {changes}"
     ).format(
         table=table(fact),
         columns=_list(fact.names),
+        selected=SQL(", ").join([_within_batch(fact, name) for name in fact.names]),
         key=_list(fact.key),
         incoming=incoming(fact),
         rank=_rank(fact, free, "new"),
         free=_list(free, "new"),
         assignments=SQL(", ").join(assignments),
-        changes=SQL(" OR ").join([wins, *grown]),
+        changes=SQL(" OR ").join(changes),
     )
+
+
+def _within_batch(fact: Fact, name: str) -> Composable:
+    """A column of the one row that stands of a batch's rows of one key, or the extreme of them all."""
+    if name in fact.greatest:
+        choose = SQL("bool_or" if isinstance(fact.table.columns[name].type, Boolean) else "max")
+    elif name in fact.least:
+        choose = SQL("min")
+    else:
+        return Identifier("new", name)
+    return SQL("{}({}) OVER (PARTITION BY {})").format(choose, Identifier("new", name), _list(fact.key, "new"))
 
 
 def _rank(fact: Fact, free: list[str], side: str) -> Composed:
     """What is compared, greatest first: the order, then how many values are known."""
     parts: list[Composable] = []
-    for name in fact.order:
+    for signed in fact.order:
+        name = signed.removeprefix("-")
         column: Composable = Identifier(side, name)
         if isinstance(fact.table.columns[name].type, TIMESTAMP):
             column = SQL("extract(epoch FROM {})").format(column)
-        if fact.earliest:
+        if fact.earliest or signed != name:
             column = SQL("-{}").format(column)
         if fact.table.columns[name].nullable:  # a lap's row may be there with nothing of this group in it
             column = SQL("coalesce({}, {})").format(column, NOTHING)
@@ -105,6 +119,7 @@ _CARS_OF_THE_BATCH = """
         SELECT session_uid, rig, car_index FROM new_history
         UNION SELECT session_uid, rig, car_index FROM new_participant WHERE was_restricted
         UNION SELECT session_uid, rig, car_index FROM new_lap_place
+        UNION SELECT session_uid, rig, car_index FROM new_lap_line
     )
 """
 
@@ -176,7 +191,8 @@ _NEWEST_HISTORY = """(
 
 def _forget(fact: Fact, condition: str) -> str:
     nothing = ", ".join(f"{name} = NULL" for name in fact.values)
-    return f"UPDATE core.lap AS x SET {nothing} WHERE {_CARS_OF_THE_BATCH} AND x.{fact.order[0]} < {condition}"
+    frame = fact.order[-1].removeprefix("-")
+    return f"UPDATE core.lap AS x SET {nothing} WHERE {_CARS_OF_THE_BATCH} AND x.{frame} < {condition}"
 
 
 def _delete_from_trace(name: str) -> str:
@@ -206,10 +222,10 @@ UNDO = (
       AND x.session_time_s > (e.details ->> 'flashback_session_time_s')::real
     """,
     _forget(FACTS["lap_times"], _NEWEST_HISTORY),
-    *(_forget(FACTS[name], _UNDONE_BEFORE) for name in ("lap_place", "lap_start", "lap_status")),
+    *(_forget(FACTS[name], _UNDONE_BEFORE) for name in ("lap_place", "lap_line", "lap_start", "lap_status")),
     f"""
     DELETE FROM core.lap AS x
-    WHERE {_CARS_OF_THE_BATCH} AND num_nonnulls(history_frame, overall_frame, start_frame, status_frame) = 0
+    WHERE {_CARS_OF_THE_BATCH} AND num_nonnulls(history_frame, overall_frame, line_frame, start_frame, status_frame) = 0
     """,
     f"DELETE FROM core.stint AS x WHERE {_CARS_OF_THE_BATCH} AND x.overall_frame < {_NEWEST_HISTORY}",
 )

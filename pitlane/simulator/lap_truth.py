@@ -32,6 +32,7 @@ class Lap:
     sector2_valid: bool
     sector3_valid: bool
     position: int
+    start_position: int | None
     gap_to_leader_ms: int | None
     gap_to_ahead_ms: int | None
     corner_cutting_warnings: int
@@ -131,6 +132,7 @@ class LapTruth:
         gaps_ms = self._timing.gaps_ms(state)
         share = energy.rules(race.config.packet_format).harvest_mguk_share
         driven_m = self._driven_m()
+        begun = race.positions_at_lap_starts()["position"] if race.config.packet_format >= 2025 else None
         rows = []
         for span in self._spans:
             car, lap, index = span.car, span.lap, span.car_index
@@ -158,6 +160,7 @@ class LapTruth:
                     sector2_valid=bool(flags & 4),
                     sector3_valid=bool(flags & 8),
                     position=position,
+                    start_position=None if begun is None else int(begun[lap - 1, index]),
                     gap_to_leader_ms=leader_ms if position > 1 else 0,
                     gap_to_ahead_ms=ahead_ms if position > 1 else None,
                     corner_cutting_warnings=int(state.warnings[end, index]),

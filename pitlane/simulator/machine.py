@@ -29,6 +29,16 @@ HIT_WING_PERCENT = 11
 TYRE_SETS = (8, 3, 2)
 """Sets of soft, medium and hard in a weekend; four intermediate and three wet ones make it twenty."""
 INTERMEDIATE_ID, WET_ID = 7, 8
+SETUP = {
+    "front_wing": 28, "rear_wing": 25, "on_throttle_percent": 70, "off_throttle_percent": 45,
+    "front_camber_deg": -3.4, "rear_camber_deg": -2.0, "front_toe_deg": 0.02, "rear_toe_deg": 0.12,
+    "front_suspension": 38, "rear_suspension": 8, "front_anti_roll_bar": 12, "rear_anti_roll_bar": 10,
+    "front_ride_height": 24, "rear_ride_height": 50, "brake_pressure_percent": 98, "brake_bias_percent": 56,
+    "engine_braking_percent": 50, "rear_left_tyre_pressure_psi": 21.8, "rear_right_tyre_pressure_psi": 21.8,
+    "front_left_tyre_pressure_psi": 23.6, "front_right_tyre_pressure_psi": 23.6, "ballast": 6,
+}  # fmt: skip
+WING_AT_STOP = 2
+"""Clicks that the player's crew adds to the front wing at each stop."""
 PRIVATE_STATUS = (
     "fuel_mix", "front_brake_bias_percent", "fuel_in_tank_kg", "fuel_capacity_kg", "fuel_remaining_laps",
     "engine_power_ice_w", "engine_power_mguk_w", "ers_store_j", "ers_deploy_mode", "ers_harvested_mguk_j",
@@ -186,24 +196,23 @@ class Machine:
         throttle, _ = pedals(state)
         return np.asarray((gaps_ms < DRS_GAP_MS) & (state.position > 1) & state.is_racing & (throttle > 0.95))
 
-    def setups(self, frame: int) -> Packets:
+    def setup(self, index: int, time_s: float) -> dict[str, float]:
+        """A car's setup at a time, by member."""
+        car = self.model.cars[index]
+        changes = sum(stop.release_s <= time_s for stop in car.stops) if car.driver.is_player else 0
+        fuel_kg = float(self._energy["fuel_start_kg"][index, 0])
+        return SETUP | {"front_wing": SETUP["front_wing"] + WING_AT_STOP * changes, "fuel_load_kg": fuel_kg}
+
+    def setups(self, frame: int, time_s: float) -> Packets:
         """A CarSetups packet."""
         packets = self.wire.blank("car_setups", np.array([frame]))
         cars = packets["cars"][:, : self.cars]
-        values = {
-            "front_wing": 28, "rear_wing": 25, "on_throttle_percent": 70, "off_throttle_percent": 45,
-            "front_camber_deg": -3.4, "rear_camber_deg": -2.0, "front_toe_deg": 0.02, "rear_toe_deg": 0.12,
-            "front_suspension": 38, "rear_suspension": 8, "front_anti_roll_bar": 12, "rear_anti_roll_bar": 10,
-            "front_ride_height": 24, "rear_ride_height": 50, "brake_pressure_percent": 98, "brake_bias_percent": 56,
-            "engine_braking_percent": 50, "rear_left_tyre_pressure_psi": 21.8, "rear_right_tyre_pressure_psi": 21.8,
-            "front_left_tyre_pressure_psi": 23.6, "front_right_tyre_pressure_psi": 23.6, "ballast": 6,
-        }  # fmt: skip
-        for name in set(values) & names_of(cars):
-            cars[name] = values[name]
-        cars["fuel_load_kg"] = self._energy["fuel_start_kg"][:, 0]
+        setups = [self.setup(index, time_s) for index in range(self.cars)]
+        for name in set(setups[0]) & names_of(cars):
+            cars[name] = [setup[name] for setup in setups]
         cars[:, self.restricted] = np.zeros((), cars.dtype)
         if "next_front_wing_value" in names_of(packets):
-            packets["next_front_wing_value"] = values["front_wing"]
+            packets["next_front_wing_value"] = SETUP["front_wing"] + WING_AT_STOP
         return packets
 
     def tyre_sets(self, frame: int, state: State, index: int) -> Packets:

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from f1_packets import sample_order
+from pitlane.simulator import garage
 from pitlane.simulator.events import NOTHING, Event
 from pitlane.simulator.lap_truth import Lap, LapDamage, LapTruth, PitStop
 from pitlane.simulator.model import CarRace
-from pitlane.simulator.session import RACE, STEAM, points, result_ids
+from pitlane.simulator.session import RACE, SECOND_COLOUR, STEAM, points, result_ids
 
 if TYPE_CHECKING:
     from pitlane.simulator.race import Race
@@ -54,6 +55,8 @@ class Participant:
     is_player: bool
     is_telemetry_public: bool
     platform_id: int | None
+    shows_online_name: bool
+    livery_colours: list[str] | None
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ class Result:
     total_time_s: float
     penalties_s: int
     penalties: int
+    tyre_stints: list[dict[str, int | None]]
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,8 @@ class Manifest:
     stints: list[Stint]
     events: list[EventRow]
     results: list[Result]
+    setups: list[garage.Setup]
+    tyre_sets: list[garage.TyreSet]
     datagrams: dict[str, int]
 
     def positions_by_lap(self) -> dict[int, list[int]]:
@@ -124,7 +130,7 @@ class Manifest:
         raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         rows = {
             "participants": Participant, "laps": Lap, "damage": LapDamage, "pit_stops": PitStop, "stints": Stint,
-            "events": EventRow, "results": Result,
+            "events": EventRow, "results": Result, "setups": garage.Setup, "tyre_sets": garage.TyreSet,
         }  # fmt: skip
         lists: dict[str, Any] = {name: [row(**values) for values in raw[name]] for name, row in rows.items()}
         return cls(session=Session(**raw["session"]), datagrams=raw["datagrams"], **lists)
@@ -146,7 +152,7 @@ def manifest_of(race: "Race") -> Manifest:
             seed=config.seed,
             duration_s=race.duration_s,
         ),
-        participants=[_participant(car) for car in race.model.cars],
+        participants=[_participant(car, config.packet_format) for car in race.model.cars],
         laps=truth.laps(),
         damage=truth.damage(),
         pit_stops=truth.pit_stops(),
@@ -159,11 +165,13 @@ def manifest_of(race: "Race") -> Manifest:
             ),
             key=lambda result: result.car_index,
         ),
+        setups=garage.setups(race),
+        tyre_sets=garage.tyre_sets(race),
         datagrams=race.counts(),
     )
 
 
-def _participant(car: CarRace) -> Participant:
+def _participant(car: CarRace, packet_format: int) -> Participant:
     driver = car.driver
     return Participant(
         car_index=driver.car_index,
@@ -176,7 +184,13 @@ def _participant(car: CarRace) -> Participant:
         is_player=driver.is_player,
         is_telemetry_public=not driver.is_restricted,
         platform_id=None if driver.is_ai else STEAM,
+        shows_online_name=not driver.is_ai,
+        livery_colours=[_hex(driver.colour), _hex(SECOND_COLOUR)] if packet_format >= 2025 else None,
     )
+
+
+def _hex(colour: tuple[int, int, int]) -> str:
+    return f"#{bytes(colour).hex()}"
 
 
 def _stints(car: CarRace) -> list[Stint]:
@@ -218,4 +232,8 @@ def _result(position: int, car: CarRace, packet_format: int) -> Result:
         total_time_s=car.finish_ms / 1000,
         penalties_s=car.penalties_s,
         penalties=car.penalties,
+        tyre_stints=[
+            {name: getattr(stint, name) for name in ("end_lap", "actual_compound_id", "visual_compound_id")}
+            for stint in _stints(car)
+        ],
     )

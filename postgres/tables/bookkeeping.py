@@ -18,6 +18,7 @@ ledger = Table(
     value("rows", JSONB, "fact → rows handed to the database; those that changed nothing included"),
     schema="core",
     comment="One row for each micro-batch, written in its transaction: a batch that comes again changes nothing.",
+    info={"packets": ()},
 )
 
 pending_datagram = Table(
@@ -26,11 +27,22 @@ pending_datagram = Table(
     key("query_id", Text, "who waits"),
     *session_key(),
     key("overall_frame", BigInteger, "the frame that still lacks a packet"),
-    key("packet_id", SmallInteger, ""),
-    always("packet_format", SmallInteger, ""),
+    key("packet_id", SmallInteger, "which of the frame's packets this is, as the game numbers them"),
+    always("packet_format", SmallInteger, "2023 … 2026: with packet_id it says how to read the entry"),
     always("shard", SmallInteger, "Kafka partition of the rig"),
     always("entry", LargeBinary, "arrival time, rig and datagram as in a block"),
     schema="core",
     comment="Datagrams of recent frames whose partners have not come yet; read again with the next batch.",
+    info={
+        "packets": (
+            "motion",
+            "lap_data",
+            "car_telemetry",
+            "car_status",
+            "car_damage",
+            "motion_ex",
+            "car_telemetry_2",
+        )
+    },  # fmt: skip
     postgresql_with={"fillfactor": "50"},
 )

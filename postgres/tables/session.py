@@ -1,7 +1,7 @@
 """What concerns a whole session: its row, its samples, its events."""
 
 from sqlalchemy import REAL, BigInteger, Boolean, Integer, SmallInteger, Table, Text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from postgres.columns import FRAME, INSTANT, always, check, key, metadata, session_key, value
 
@@ -17,29 +17,66 @@ session = Table(
     value("total_laps", SmallInteger, "of the race; 1 elsewhere"),
     value("track_length_m", Integer, "as the game says"),
     value("session_duration_s", Integer, "planned"),
-    value("pit_speed_limit_kmh", SmallInteger, ""),
-    value("is_network_game", Boolean, ""),
-    value("is_spectating", Boolean, ""),
+    value("pit_speed_limit_kmh", SmallInteger, "in the pit lane"),
+    value("is_network_game", Boolean, "played online"),
+    value("is_spectating", Boolean, "this rig drives none of the cars, it watches"),
     value("spectator_car_index", SmallInteger, "the followed car; NULL when not spectating"),
-    value("player_car_index", SmallInteger, "NULL for a spectator"),
+    value("player_car_index", SmallInteger, "the car driven on this rig; NULL for a spectator"),
     value("secondary_player_car_index", SmallInteger, "split screen; NULL without"),
     value("ai_difficulty", SmallInteger, "0 … 110"),
-    value("game_mode", SmallInteger, "id of the game's appendix"),
-    value("rule_set", SmallInteger, "id of the game's appendix"),
+    value("game_mode", SmallInteger, "ref.game_mode"),
+    value("rule_set", SmallInteger, "ref.rule_set"),
     value("season_link", BigInteger, "same for all sessions of a season"),
     value("weekend_link", BigInteger, "same for all sessions of a weekend"),
-    value("session_link", BigInteger, ""),
+    value("session_link", BigInteger, "of this session in the game's saves; not the session UID"),
     value("sector2_start_m", REAL, "lap distance at which sector 2 starts; NULL in 2023"),
     value("sector3_start_m", REAL, "lap distance at which sector 3 starts; NULL in 2023"),
     value("safety_car_periods", SmallInteger, "so far"),
     value("vsc_periods", SmallInteger, "so far"),
     value("red_flag_periods", SmallInteger, "so far"),
+    value("session_length_id", SmallInteger, "0 none, 2 very short, 3 short, 4 medium, 5 medium long, 6 long, 7 full"),
+    value("time_of_day_min", SmallInteger, "local time at the track, minutes since midnight, at this sample"),
+    value("steering_assist", Boolean, "of this rig's player, as the assists below"),
+    value("braking_assist_id", SmallInteger, "0 off, 1 low, 2 medium, 3 high"),
+    value("gearbox_assist_id", SmallInteger, "1 manual, 2 manual with suggested gear, 3 automatic"),
+    value("pit_assist", Boolean, "the game drives in the pit lane"),
+    value("pit_release_assist", Boolean, "the game leaves the box by itself"),
+    value("ers_assist", Boolean, "the game chooses the ERS mode"),
+    value("drs_assist", Boolean, "the game opens the flap"),
+    value("racing_line_id", SmallInteger, "drawn on the track: 0 none, 1 in corners only, 2 everywhere"),
+    value("abs_assist", Boolean, "anti-lock brakes; NULL before format 2026"),
+    value("traction_control_id", SmallInteger, "0 off, 1 medium, 2 full; NULL before format 2026"),
+    value("has_equal_cars", Boolean, "all cars perform alike; NULL in 2023, as all below but the counts"),
+    value("recovery_mode_id", SmallInteger, "0 none, 1 flashbacks, 2 automatic"),
+    value("flashback_limit_id", SmallInteger, "0 low, 1 medium, 2 high, 3 unlimited"),
+    value("has_realistic_surface", Boolean, "track surface: realistic, not simplified"),
+    value("has_hard_fuel_mode", Boolean, "low fuel mode: hard, not easy"),
+    value("has_assisted_starts", Boolean, "race starts: assisted, not by hand"),
+    value("has_carcass_temperature", Boolean, "tyre temperature: surface and carcass, not the surface only"),
+    value("car_damage_id", SmallInteger, "0 off, 1 reduced, 2 standard, 3 simulation"),
+    value("car_damage_rate_id", SmallInteger, "0 reduced, 1 standard, 2 simulation"),
+    value("collisions_id", SmallInteger, "0 off, 1 not between players, 2 on"),
+    value("has_strict_corner_cutting", Boolean, "track limits: strict, not regular"),
+    value("has_parc_ferme", Boolean, "setups are fixed from qualifying on"),
+    value("safety_car_id", SmallInteger, "how often: 0 off, 1 reduced, 2 standard, 3 increased"),
+    value("red_flags_id", SmallInteger, "how often: 0 off, 1 reduced, 2 standard, 3 increased"),
+    value("has_formation_lap", Boolean, "a race begins with a formation lap"),
+    value(
+        "weekend_structure", ARRAY(SmallInteger), "the weekend's sessions in order: session_type_id; NULL = not told"
+    ),
+    value("is_sprint_weekend", Boolean, "it has a sprint shootout; NULL = the weekend's sessions were not told"),
+    value(
+        "start_reaction_time_s",
+        REAL,
+        "of this rig's player; NULL before format 2026, before the start, with assisted starts",
+    ),
     always("started_at", INSTANT, "arrival of the first packet"),
     always("last_seen_at", INSTANT, "arrival of the last packet"),
     always("overall_frame", BigInteger, FRAME),
     check("uid", "session_uid <> 0"),
     schema="core",
     comment="One row for each session and rig. From Session packets, written by the gateway.",
+    info={"packets": ("session",)},
     postgresql_with={"fillfactor": "50"},  # a handful of rows, each updated twice a second
 )
 
@@ -51,12 +88,37 @@ session_sample = Table(
     key("session_time_s", REAL, "the game's session clock; rewinds on a flashback"),
     always("arrived_at", INSTANT, "arrival of the packet"),
     value("weather_id", SmallInteger, "ref.weather"),
-    value("track_temperature_c", SmallInteger, ""),
-    value("air_temperature_c", SmallInteger, ""),
+    value("track_temperature_c", SmallInteger, "of the asphalt"),
+    value("air_temperature_c", SmallInteger, "in the shade"),
     value("safety_car_status", SmallInteger, "0 none, 1 full, 2 virtual, 3 formation lap"),
-    value("session_time_left_s", Integer, ""),
+    value("session_time_left_s", Integer, "until the planned end"),
     schema="core",
     comment="How a session changed: a row when weather, temperatures, safety car or time left changed.",
+    info={"packets": ("session",)},
+)
+
+weather_forecast = Table(
+    "weather_forecast",
+    metadata,
+    *session_key(),
+    key("overall_frame", BigInteger, "order of the packet; all rows of one are one forecast"),
+    key("session_time_s", REAL, "the game's session clock at that packet; rewinds on a flashback"),
+    key("session_type_id", SmallInteger, "the session it is for: ref.session_type, with packet_format"),
+    key("time_offset_min", SmallInteger, "for so many minutes ahead; of a later session, after its start"),
+    always("arrived_at", INSTANT, "arrival of the packet"),
+    always("weather_id", SmallInteger, "ref.weather"),
+    always("track_temperature_c", SmallInteger, "of the asphalt"),
+    always("track_temperature_change", SmallInteger, "against the entry before: 0 up, 1 down, 2 none"),
+    always("air_temperature_c", SmallInteger, "in the shade"),
+    always("air_temperature_change", SmallInteger, "against the entry before: 0 up, 1 down, 2 none"),
+    always("rain_percent", SmallInteger, "chance of rain"),
+    always("is_approximate", Boolean, "the player's forecast accuracy; false is perfect"),
+    schema="core",
+    comment=(
+        "The forecasts, each whole, whenever anything in one changed: the newest before a moment is what was known "
+        "then. From Session packets, written by the gateway."
+    ),
+    info={"packets": ("session",)},
 )
 
 event = Table(
@@ -68,10 +130,11 @@ event = Table(
     key("digest", Text, "of the event's content: one frame may carry two of the same code"),
     always("session_time_s", REAL, "the game's session clock"),
     always("arrived_at", INSTANT, "first arrival"),
-    value("car_index", SmallInteger, "NULL = concerns no car"),
-    value("other_car_index", SmallInteger, "NULL = concerns no second car"),
-    value("lap_number", SmallInteger, "where the event says so"),
+    value("car_index", SmallInteger, "the car it is about; NULL = none"),
+    value("other_car_index", SmallInteger, "the other car of it; NULL = none"),
+    value("lap_number", SmallInteger, "in which it happened; NULL where the event does not say so"),
     always("details", JSONB, "all members by our names; an unknown code has its bytes as `raw`"),
     schema="core",
     comment="Everything that happened. From Event packets, without the player's buttons (BUTN, 98 % of them).",
+    info={"packets": ("event",)},
 )

@@ -1,4 +1,7 @@
-"""core.lap, core.stint and core.history: places and tyres from samples, times and stints from SessionHistory."""
+"""core.lap, core.stint and core.history: places and tyres from samples, times and stints from SessionHistory.
+
+The place at the start of a lap comes from LapPositions.
+"""
 
 import numpy as np
 import pyarrow as pa
@@ -76,6 +79,35 @@ def lap_status(rows: CarFrames, sessions: Sessions) -> pa.Table:
 def lap_key(rows: CarFrames, sessions: Sessions) -> dict[str, np.ndarray]:
     """The key columns of a fact by car and lap."""
     return {**sessions.key(rows.session), "car_index": rows.car, "lap_number": rows.lap("current_lap_num")}
+
+
+def lap_line(packets: Samples, sessions: Sessions) -> pa.Table:
+    """The place of each car at the start of each lap, as the first packet since the last flashback says; 0 is no record.
+
+    A packet holds 50 laps from `lap_start` on, so a long race is told by several that do not repeat each other. Within
+    those 50 the places come again every second: that the first stands saves writing them as often. How many frames
+    flashbacks have taken back is the difference of the header's two frame numbers, so that a packet alone tells which
+    flashback it is behind.
+    """
+    sent = packets.datagrams
+    positions = sent["positions"]
+    listed = np.arange(positions.shape[1]) < sent["num_laps"][:, None]
+    row, lap, car = np.nonzero((positions > 0) & listed[:, :, None])
+    lap_number = sent["lap_start"][row].astype("i8") + lap + 1
+    header = packets.header
+    rewound = header["overall_frame_identifier"].astype("i8") - header["frame_identifier"]
+    stands = newest((packets.session[row], car, lap_number), (rewound[row], -packets.order[row]))
+    row, lap, car = row[stands], lap[stands], car[stands]
+    return FACTS["lap_line"].rows(
+        {
+            **sessions.key(packets.session[row]),
+            "car_index": car,
+            "lap_number": lap_number[stands],
+            "start_position": positions[row, lap, car],
+            "line_frame": packets.order[row],
+            "line_rewound": rewound[row],
+        }
+    )
 
 
 def history(packets: Samples, sessions: Sessions) -> pa.Table:

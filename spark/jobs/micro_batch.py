@@ -6,7 +6,20 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from spark.facts import FACTS, PENDING
-from spark.jobs import drivers, events, frames, lap_damage, lap_trace, laps, pending, pit_samples, player_trace
+from spark.jobs import (
+    drivers,
+    events,
+    frames,
+    garage,
+    lap_damage,
+    lap_trace,
+    laps,
+    lobby,
+    pending,
+    pit_samples,
+    player_trace,
+    time_trial,
+)
 from spark.jobs.blocks import Block, decode
 
 _BY_CARS = {
@@ -23,8 +36,13 @@ _BY_PACKET = {
     "history": ("session_history", laps.history),
     "lap_times": ("session_history", laps.lap_times),
     "stint": ("session_history", laps.stints),
+    "lap_line": ("lap_positions", laps.lap_line),
     "event": ("event", events.events),
     "result": ("final_classification", drivers.results),
+    "setup": ("car_setups", garage.setups),
+    "tyre_set": ("tyre_sets", garage.tyre_sets),
+    "time_trial": ("time_trial", time_trial.records),
+    "lobby_player": ("lobby_info", lobby.players),
 }
 
 

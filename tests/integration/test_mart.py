@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from pitlane.settings import SupersetSettings
+from postgres import document
 from tests.integration.rows import UID, History
 from tests.unit.test_superset_assets import DATASETS
 
@@ -225,3 +226,12 @@ def test_readers_cannot_write(database: SupersetSettings, statement: str) -> Non
         connection.execute("SET TRANSACTION READ WRITE")  # the role's default is a guard rail, its grants are the wall
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute(statement)
+
+
+@pytest.mark.parametrize("view", document.views(), ids=lambda view: view.name)
+def test_the_document_has_the_columns_of_the_views(database: SupersetSettings, view: document.View) -> None:
+    columns = "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 ORDER BY attnum"
+    with psycopg.connect(database.conninfo("reader")) as connection:
+        assert [name for (name,) in connection.execute(columns, [view.name])] == list(view.columns)
+        comment = connection.execute("SELECT obj_description(%s::regclass, 'pg_class')", [view.name]).fetchone()
+    assert comment == (view.comment,)

@@ -1,5 +1,6 @@
 """The pure part of the history: packets made by hand from the published offsets, rows worked out by hand."""
 
+import json
 import struct
 from typing import Any
 
@@ -224,8 +225,13 @@ def test_participants_are_the_active_ones_and_remember_a_restriction() -> None:
 def test_results_are_those_of_cars_with_a_position() -> None:
     raw = packet(8, 0, time_s=99.0)
     raw[29] = 2
-    struct.pack_into("<BBBBBBBIdBBB", raw, 30, 1, 5, 0, 25, 2, 3, 2, 80_123, 412.75, 5, 1, 3)
+    struct.pack_into("<BBBBBBBIdBBB", raw, 30, 1, 5, 0, 25, 2, 3, 2, 80_123, 412.75, 5, 1, 2)
+    raw[52:54], raw[60:62], raw[68:70] = bytes([17, 19]), bytes([16, 18]), bytes([3, 255])
     (row,) = rows(reduced(bytes(raw)), "result")
+    assert json.loads(row.pop("tyre_stints")) == [
+        {"end_lap": 3, "actual_compound_id": 17, "visual_compound_id": 16},
+        {"end_lap": None, "actual_compound_id": 19, "visual_compound_id": 18},
+    ]
     assert tuple(row.values())[2:] == (0, 1, None, 5, 25, 2, 3, 2, 80_123, 412.75, 5, 1, SESSION_END_ORDER)
 
 
