@@ -108,7 +108,14 @@ def check_sessions(database, sessions: list[bytes]) -> None:
     """Rows and samples against what an independent decoder reads from the same packets."""
     decoded = [peer_decoder(struct.unpack_from("<H", raw)[0]).resolve(raw) for raw in sessions]
     real = [p for p in decoded if p.header.session_uid and p.track_length]
-    newest = max(real, key=lambda p: (p.header.overall_frame_identifier == 0, p.header.overall_frame_identifier))
+    # Frame 0 is the end of a session if the clock runs, else its start.
+    newest = max(
+        real,
+        key=lambda p: (
+            p.header.overall_frame_identifier == 0 and p.header.session_time > 0,
+            p.header.overall_frame_identifier,
+        ),
+    )
     assert query(
         database,
         "SELECT core.session_hex(session_uid), rig, track_id, total_laps, track_length_m, session_duration_s, "
