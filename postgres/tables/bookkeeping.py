@@ -43,6 +43,6 @@ pending_datagram = Table(
             "motion_ex",
             "car_telemetry_2",
         )
-    },  # fmt: skip
+    },
     postgresql_with={"fillfactor": "50"},
 )

@@ -32,25 +32,25 @@ def upgrade() -> None:
             "rear_left_tyre_wear_percent",
             sa.REAL(),
             nullable=True,
-            comment="NULL = restricted, here and in all columns below",
+            comment="of the tread; NULL = restricted, here and in all columns below",
         ),
         sa.Column(
             "rear_right_tyre_wear_percent",
             sa.REAL(),
             nullable=True,
-            comment="NULL = restricted, here and in all columns below",
+            comment="of the tread; NULL = restricted, here and in all columns below",
         ),
         sa.Column(
             "front_left_tyre_wear_percent",
             sa.REAL(),
             nullable=True,
-            comment="NULL = restricted, here and in all columns below",
+            comment="of the tread; NULL = restricted, here and in all columns below",
         ),
         sa.Column(
             "front_right_tyre_wear_percent",
             sa.REAL(),
             nullable=True,
-            comment="NULL = restricted, here and in all columns below",
+            comment="of the tread; NULL = restricted, here and in all columns below",
         ),
         sa.Column("rear_left_tyre_damage_percent", sa.SmallInteger(), nullable=True, comment="of the tyre"),
         sa.Column("rear_right_tyre_damage_percent", sa.SmallInteger(), nullable=True, comment="of the tyre"),
@@ -61,16 +61,28 @@ def upgrade() -> None:
         sa.Column("front_left_brake_damage_percent", sa.SmallInteger(), nullable=True, comment="of the brake"),
         sa.Column("front_right_brake_damage_percent", sa.SmallInteger(), nullable=True, comment="of the brake"),
         sa.Column(
-            "rear_left_tyre_blisters_percent", sa.SmallInteger(), nullable=True, comment="NULL before format 2025"
+            "rear_left_tyre_blisters_percent",
+            sa.SmallInteger(),
+            nullable=True,
+            comment="of the tread; NULL before format 2025",
         ),
         sa.Column(
-            "rear_right_tyre_blisters_percent", sa.SmallInteger(), nullable=True, comment="NULL before format 2025"
+            "rear_right_tyre_blisters_percent",
+            sa.SmallInteger(),
+            nullable=True,
+            comment="of the tread; NULL before format 2025",
         ),
         sa.Column(
-            "front_left_tyre_blisters_percent", sa.SmallInteger(), nullable=True, comment="NULL before format 2025"
+            "front_left_tyre_blisters_percent",
+            sa.SmallInteger(),
+            nullable=True,
+            comment="of the tread; NULL before format 2025",
         ),
         sa.Column(
-            "front_right_tyre_blisters_percent", sa.SmallInteger(), nullable=True, comment="NULL before format 2025"
+            "front_right_tyre_blisters_percent",
+            sa.SmallInteger(),
+            nullable=True,
+            comment="of the tread; NULL before format 2025",
         ),
         sa.Column(
             "front_left_wing_damage_percent", sa.SmallInteger(), nullable=True, comment="left half of the front wing"
