@@ -142,7 +142,8 @@ def _place(table: Table) -> tuple[int, str]:
 def _packets(facts: Iterable[Table]) -> str:
     """Where each packet ends."""
     lines = ["## From packet to table\n", "| packet | its rows are in |", "|---|---|"]
-    ended = {name: [t for t in facts if name in t.info["packets"]] for name in PACKET_NAMES.values()}
+    kept = [table for table in facts if table is not tables.pending_datagram]
+    ended = {name: [t for t in kept if name in t.info["packets"]] for name in PACKET_NAMES.values()}
     for packet_id, name in PACKET_NAMES.items():
         links = ", ".join(f"[{table.name}](#core{table.name})" for table in ended[name])
         lines.append(f"| {packet_id} `{name}` | {links or '–'} |")

@@ -43,6 +43,11 @@ def race(history: History) -> History:
     for frame, status in ((0, 0), (11_000, 1), (11_900, 0)):
         history.insert("session_sample", session_uid=UID, rig="a", overall_frame=frame, session_time_s=frame / 60,
                        safety_car_status=status, arrived_at=START)  # fmt: skip
+    # In at 725 s of the clock, out 24 s later, in lap 10.
+    for second, lap, stood in ((726, 9, 0), (730, 9, 0), (740, 9, 2_400), (749, 10, 2_400)):
+        history.insert("pit_sample", session_uid=UID, rig="a", car_index=0, lap_number=lap, session_second=second,
+                       session_time_s=second, lane_time_ms=(second - 725) * 1000, stop_time_ms=stood, pit_status=1,
+                       overall_frame=9000 + (second - 725) * 20)  # fmt: skip
     for code, frame, car, other, details in (
         ("OVTK", 2500, 1, 0, "{}"), ("OVTK", 20_000, 0, 9, "{}"), ("SPTP", 2100, 0, None, '{"speed_kmh": 310.5}'),
         ("SPTP", 2200, 1, None, '{"speed_kmh": 311.0}'), ("SPTP", 2300, 0, None, '{"speed_kmh": 312.25}'),
@@ -90,6 +95,13 @@ def test_fuel_lasts_as_long_as_laps_took(race: History) -> None:
     assert rows[1]["fuel_lasts_laps"] == pytest.approx(97 / 1.5)
     assert rows[1]["ers_balance_mj"] == pytest.approx(-0.5)
     assert (rows[12]["fuel_used_kg"], rows[12]["fuel_lasts_laps"]) == (None, None)
+
+
+def test_a_stop_costs_what_its_laps_took_above_the_pace(race: History) -> None:
+    (stop,) = race.view("pit_loss", "stop_number")
+    assert (stop["entry_lap"], stop["exit_lap"], stop["lane_time_s"], stop["stationary_s"]) == (9, 10, 24, 2.4)
+    assert stop["median_s"] == pytest.approx(80.45)
+    assert stop["loss_s"] == pytest.approx(99 + 98 - 2 * 80.45)
 
 
 def test_who_passed_whom_and_in_which_lap(race: History) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from tests.integration.test_mart import START, UID, History, history, race
+from tests.integration.rows import UID, History
+from tests.integration.test_mart import START, race
 
-__all__ = ["history", "race"]
+__all__ = ["race"]
 
 
 def told(race: History, code: str, frame: int = 700, rig: str = "a", **details: Any) -> None:
