@@ -1,4 +1,4 @@
-"""Why a block reaches Python in half a millisecond and not in 44.
+"""Why a block does not wait 40 ms on its way to Python.
 
 NiFi and its Python processes talk over TCP (py4j). Java sends an answer in pieces of 8 KB, and its kernel keeps the last
 one back until those before it are acknowledged (Nagle's algorithm; py4j does not turn it off), while ours waits up to
