@@ -3,10 +3,13 @@
 `pitlane flow check` runs this on a NiFi and a Kafka that it starts and throws away, in CI as well.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from nifi import connection
+from kafka import KafkaAdminClient
+
+from nifi import connection, definition, repository
 from nifi.delivery import deliver
 from nifi.deploy import deploy
 from nifi.diff import diff
@@ -15,7 +18,11 @@ from nifi.probes import probes, unknown
 from nifi.start import blocks_url, start
 from nifi.status import status
 from nifi.verify import verify
+from pitlane import topic_setup
 from pitlane.settings import NifiSettings
+
+WITHIN_S = 20
+POLL_S = 0.5
 
 
 class Finding(NamedTuple):
@@ -29,8 +36,8 @@ class Finding(NamedTuple):
 def check(settings: NifiSettings, *, running: bool = False) -> Iterator[Finding]:
     """Each finding as soon as it is there; a step that cannot be done is the last one.
 
-    On an empty NiFi and a Kafka that has the topics. With `running`: of the flow that runs there already; nothing of it
-    is deployed or started, and it need not be at rest.
+    On an empty NiFi and a Kafka, which gets the topics that are missing. With `running`: of the flow that runs there
+    already; nothing of it is deployed or started, and it need not be at rest.
     """
     for step in AS_IT_RUNS if running else FROM_NOTHING:
         name = step.__name__.strip("_").replace("_", " ")
@@ -44,6 +51,7 @@ def check(settings: NifiSettings, *, running: bool = False) -> Iterator[Finding]
 
 def _deployed(settings: NifiSettings) -> tuple[str, list[str]]:
     done = deploy(settings, start=False)
+    _create_topics(settings, done["version"])
     return f"version {done['version']} in NiFi {done['nifi']}", []
 
 
@@ -80,10 +88,22 @@ def _unchanged(settings: NifiSettings) -> tuple[str, list[str]]:
 
 
 def _at_rest(settings: NifiSettings) -> tuple[str, list[str]]:
-    found = status(settings)
+    deadline = time.monotonic() + WITHIN_S  # what was published went on along branches as well
+    while (found := status(settings))["queues"] and time.monotonic() < deadline:
+        time.sleep(POLL_S)
     problems = [f"{queue['name']}: {queue['queued']} wait" for queue in found["queues"]]
     problems += [f"{each['source']}: {each['message']}" for each in found["bulletins"] if each["level"] == "ERROR"]
     return "nothing waits, and no processor reported an error", problems
+
+
+def _create_topics(settings: NifiSettings, version: int) -> None:
+    """Those of branches too: a Kafka of its own has nobody who made them."""
+    branches = definition.topics(repository.read(version, repository.folder(settings)), settings.topic_prefix)
+    admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+    try:
+        topic_setup.create(admin, settings.shards, settings.topic_prefix, branches)
+    finally:
+        admin.close()
 
 
 def _url(settings: NifiSettings) -> str:

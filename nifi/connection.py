@@ -37,6 +37,8 @@ REQUEST_S = 120
 """How long NiFi may work on one request, such as a change of version; nipyapi's own limit is three seconds."""
 
 DENIED = (401, 403)
+QUEUED = "has data in the queue"
+"""NiFi's words for a connection that it cannot remove."""
 LOGINS = "a client certificate, a token, a user, or another profile: docs/flow.md lists the settings"
 
 # nipyapi prints each attempt of urllib3 that fails; here the last one becomes an error.
@@ -79,7 +81,8 @@ def asked(what: str) -> Iterator[None]:
     try:
         yield
     except ValueError as error:  # nipyapi's for both
-        raise Refused(f"NiFi did not {what}: {error}") from error
+        hint = "pitlane flow drain empties the queues; then once more" if QUEUED in str(error) else ""
+        raise Refused(f"NiFi did not {what}: {error}", hint) from error
 
 
 def _connect(settings: NifiSettings) -> Nifi:

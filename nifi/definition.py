@@ -6,7 +6,7 @@ form in which the registry client of our NAR (StableFlow.java) writes versions.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,19 @@ def parameters(definition: Json) -> dict[str, str]:
         for context in definition["parameterContexts"].values()
         for parameter in context["parameters"]
     }
+
+
+def topics(definition: Json, prefix: str) -> set[str]:
+    """Those that a publisher of the flow names as they are, whatever it publishes: of dead letters and of branches."""
+    named = {each["properties"].get("Topic") or "" for each in _processors(definition["flowContents"])}
+    filled = {name.replace("#{topic.prefix}", prefix) for name in named}
+    return {name for name in filled if name and "${" not in name and "#{" not in name}
+
+
+def _processors(contents: Json) -> Iterator[Json]:
+    yield from contents["processors"]
+    for group in contents["processGroups"]:
+        yield from _processors(group)
 
 
 def with_parameters(definition: Json, values: Mapping[str, str]) -> Json:

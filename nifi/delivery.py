@@ -24,8 +24,7 @@ def deliver(settings: NifiSettings, url: str, sent: Sequence[Probe]) -> list[str
 
     Raises FlowError when NiFi takes none or Kafka does not answer.
     """
-    prefix = settings.topic_prefix
-    names = {*topics.packet_topics(prefix).values(), topics.dead_letter(prefix)}
+    names = topics.own_topics(settings.topic_prefix)
     try:
         consumer = KafkaConsumer(bootstrap_servers=settings.kafka_bootstrap, bootstrap_timeout_ms=5000)
         try:

@@ -17,7 +17,7 @@ from f1_packets import PACKETS
 from f1_packets.block import entry_bytes
 from pitlane import headers
 from pitlane.settings import KafkaSettings, PostgresSettings
-from pitlane.topics import AGAIN, MARK, fact_topics
+from pitlane.topics import AGAIN, MARK, fact_topics, own_topics
 
 POLL_MS = 50
 AT_ONCE = 2000
@@ -100,10 +100,10 @@ class Arrivals:
             auto_offset_reset="earliest",  # where the place was deleted meanwhile
             max_poll_records=AT_ONCE,
         )
-        names = sorted(name for name in self._consumer.topics() if name.startswith(f"{settings.topic_prefix}."))
+        there = self._consumer.topics()
         self._partitions = [
             TopicPartition(name, number)
-            for name in names
+            for name in sorted(there.intersection(own_topics(settings.topic_prefix)))
             for number in sorted(self._consumer.partitions_for_topic(name) or ())
         ]
         self._consumer.assign(self._partitions)

@@ -22,7 +22,7 @@ from udp_gateway.raw import of_rig
 console = Console()
 
 Host = Annotated[str, typer.Option(help="Where to send to.")]
-Port = Annotated[int, typer.Option(help="UDP port to send to.")]
+Port = Annotated[int | None, typer.Option(help="UDP port to send to; by default the one the gateway listens on.")]
 Speed = Annotated[float, typer.Option(min=0.01, help="1 is real time, 20 twenty times as fast.")]
 
 
@@ -44,7 +44,7 @@ def simulate(
     restricted: Annotated[list[int] | None, typer.Option(help="A car that keeps its telemetry to itself.")] = None,
     speed: Speed = 1.0,
     host: Host = "127.0.0.1",
-    port: Port = capture.GAME_PORT,
+    port: Port = None,
     manifest: Annotated[Path | None, typer.Option(help="Write the truth about the race to this file.")] = None,
     pcap: Annotated[Path | None, typer.Option(help="Write the race to this file instead of sending it.")] = None,
 ) -> None:
@@ -64,7 +64,9 @@ def simulate(
     if pcap:
         console.print(f"{capture.write(pcap, recorded(race.datagrams()))} datagrams written to {pcap}")
     else:
-        show(send(race.datagrams(), race.duration_s, f"{config.laps} laps, {config.cars} cars", host, port, speed))
+        title = f"{config.laps} laps, {config.cars} cars"
+        port = port or GatewaySettings().udp_port
+        show(send(race.datagrams(), race.duration_s, title, host, port, speed))
 
 
 def seconds(text: str | float) -> float:
@@ -105,11 +107,13 @@ def replay(
     within: Annotated[int, typer.Option(min=1, help="At most how many datagrams late, or later the second time.")] = 16,
     seed: Annotated[int, typer.Option(help="The same seed loses, delays and doubles the same ones.")] = 1,
     host: Host = "127.0.0.1",
-    port: Port = capture.GAME_PORT,
+    port: Port = None,
 ) -> None:
     """Send a recording at the pace it was made, each rig of it from an address of its own."""
     path = recordings.sample(file) if file in recordings.SOURCES else Path(file)
-    wanted = of_rig(rig, GatewaySettings().rigs)
+    settings = GatewaySettings()
+    port = port or settings.udp_port
+    wanted = of_rig(rig, settings.rigs)
     there = replaying.survey(path)
     sources = [source for source in there.sources if wanted(source)]
     if there.sources and not sources:

@@ -1,17 +1,19 @@
 """Creates the topics: `python -m pitlane.topic_setup`. A second run changes nothing."""
 
+from collections.abc import Iterable
+
 from kafka import KafkaAdminClient
 
 from pitlane import topics
 from pitlane.settings import KafkaSettings
 
 
-def create(admin: KafkaAdminClient, shards: int, prefix: str = "f1") -> list[str]:
-    """Creates what is missing of Pitlane's topics, with a partition for each shard; returns all their names.
+def create(admin: KafkaAdminClient, shards: int, prefix: str = "f1", more: Iterable[str] = ()) -> list[str]:
+    """Creates what is missing of Pitlane's topics and of `more`, with a partition for each shard; returns all names.
 
     A topic that has fewer partitions gets more; one that has more keeps them, since Kafka cannot take any away.
     """
-    wanted = [*topics.packet_topics(prefix).values(), topics.dead_letter(prefix)]
+    wanted = list(dict.fromkeys((*topics.own_topics(prefix), *more)))
     there = set(admin.list_topics())
     missing = {name: {"num_partitions": shards, "replication_factor": 1} for name in wanted if name not in there}
     if missing:

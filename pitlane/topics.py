@@ -25,3 +25,8 @@ def fact_topics(prefix: str = "f1") -> list[str]:
 
 def dead_letter(prefix: str = "f1") -> str:
     return topic("dead_letter", prefix)
+
+
+def own_topics(prefix: str = "f1") -> list[str]:
+    """All of Pitlane's own. Others with this prefix belong to branches of the flow, and hold copies in another form."""
+    return [*packet_topics(prefix).values(), dead_letter(prefix)]

@@ -12,6 +12,8 @@ from pitlane.topic_setup import create
 ENTRY = 8 + 16 + 1352
 """Arrival, rig, and CarTelemetry of format 2025 as published."""
 CAR_TELEMETRY, MOTION, LETTERS = "counted.car_telemetry", "counted.motion", "counted.dead_letter"
+BRANCH = "counted.car_damage_json"
+"""A topic of the user's own, for copies of blocks in another form."""
 
 
 def headers(block_id: str, count: int, packet_id: str = "6") -> list[tuple[str, bytes]]:
@@ -23,6 +25,7 @@ def test_records_are_counted_once_and_from_where_one_begins(broker: Broker) -> N
     settings = KafkaSettings(kafka_bootstrap=broker.address, topic_prefix="counted")
     admin = KafkaAdminClient(bootstrap_servers=broker.address)
     names = create(admin, settings.shards, settings.topic_prefix)
+    admin.create_topics({BRANCH: {"num_partitions": 2, "replication_factor": 1}}, wait_for_metadata=True)
     producer = KafkaProducer(bootstrap_servers=broker.address)
 
     def put(topic: str, partition: int, content: bytes, said: list[tuple[str, bytes]]) -> None:
@@ -35,6 +38,8 @@ def test_records_are_counted_once_and_from_where_one_begins(broker: Broker) -> N
         put(LETTERS, 0, b"whatever", headers("mine-00000002", 2, "none"))
         put(CAR_TELEMETRY, 0, bytes(ENTRY + 1), headers("other-00000000", 1))
         put(MOTION, 0, b"", [])
+        put(BRANCH, 0, b"{}", headers("mine-00000001", 5))
+        put(BRANCH, 1, b"{}", headers("mine-00000003", 4))
         with Arrivals(settings, whole=True) as whole, Arrivals(settings, whole=False) as new:
             read = whole.read({})
             assert whole.distinct == {
@@ -67,5 +72,5 @@ def test_records_are_counted_once_and_from_where_one_begins(broker: Broker) -> N
             assert whole.repeated == {"mine": 3}
     finally:
         producer.close()
-        admin.delete_topics(names)
+        admin.delete_topics([*names, BRANCH])
         admin.close()

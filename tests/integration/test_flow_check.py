@@ -1,11 +1,14 @@
 """`pitlane flow check`: well on what the repository has, and not when a packet loses its way or the canvas drifts."""
 
+import copy
 import json
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from nipyapi import canvas
@@ -13,10 +16,11 @@ from nipyapi.nifi import ProcessorConfigDTO
 
 from nifi import connection, group, repository
 from nifi.check import Finding, check
+from nifi.deploy import deploy
 from nifi.revert import revert
 from pitlane.settings import HOME, REPOSITORY, NifiSettings
 from pitlane.stack.stack import Stack
-from tests.flows import stack_with_copy
+from tests.flows import add_version, named, stack_with_copy
 from tests.integration.test_stack import pitlane
 from tests.stacks import started
 
@@ -130,6 +134,29 @@ def test_what_waits_is_not_lost_but_not_there_either(
     finally:
         with connection.to(settings):
             canvas.schedule_processor(canvas.get_processor(publisher.id, "id"), True)
+
+
+def test_a_branch_publishes_to_a_topic_that_nobody_made(own: Stack, settings: NifiSettings) -> None:
+    def branch(contents: dict[str, Any]) -> None:
+        publisher = copy.deepcopy(named(contents, "processors", "Publish to Kafka"))
+        publisher |= {"identifier": str(uuid4()), "name": "Publish again"}
+        publisher["properties"]["Topic"] = "#{topic.prefix}.lap_data_again"
+        publisher["autoTerminatedRelationships"] = ["rejected", "success"]
+        line = copy.deepcopy(named(contents, "connections", "lap_data"))
+        line |= {"identifier": str(uuid4()), "name": "again"}
+        line["destination"] |= {"id": publisher["identifier"], "name": publisher["name"]}
+        contents["processors"].append(publisher)
+        contents["connections"].append(line)
+
+    number = add_version(settings.nifi_flows, branch)
+    try:
+        findings = found(settings, running=False)
+        assert [problem for each in findings.values() for problem in each.problems] == []
+        assert "at rest" in findings
+        assert own.kafka.record_counts()["f1.lap_data_again"] == 4, "of each format one"
+    finally:
+        deploy(settings, number - 1)
+        repository.path(number, settings.nifi_flows).unlink()
 
 
 def test_a_version_that_nifi_cannot_run_ends_the_check(own: Stack, settings: NifiSettings) -> None:

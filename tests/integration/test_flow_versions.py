@@ -332,8 +332,9 @@ def test_a_version_that_would_take_the_queue_from_queued_blocks_is_refused(
         assert post(deployed, [sent]) == 200
         wanted = {sent[0]["block.id"]}
         wait_for(wanted, lambda: set(queued(deployed)["blocks"]))
-        with pytest.raises(Refused, match="queue"):
+        with pytest.raises(Refused, match="queue") as refused:
             deploy(deployed)
+        assert "pitlane flow drain" in refused.value.hint
         wait_for(wanted, lambda: set(queued(deployed)["blocks"]))  # the publisher has it in hand now and then
         assert state(deployed)[0] == str(base)
     finally:

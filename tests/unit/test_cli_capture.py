@@ -34,14 +34,17 @@ def test_a_race_over_udp_and_the_same_again_from_its_recording(tmp_path: Path) -
     pcap = tmp_path / "race.pcap"
     CliRunner().invoke(app, [*SHORT, "--pcap", str(pcap)])
     expected = [datagram.payload for datagram in capture.read(pcap)]
-    for command in (SHORT, ["replay", str(pcap)]):
-        result, received = sent_by([*command, "--speed", "50"], len(expected))
+    for command, by_option in ((SHORT, False), (["replay", str(pcap)], True)):
+        result, received = sent_by([*command, "--speed", "50"], len(expected), by_option)
         assert result.exit_code == 0, result.output
         assert [raw for raw, _ in received] == expected
 
 
-def sent_by(command: list[str], count: int) -> tuple[Result, list[tuple[bytes, str]]]:
-    """What a command says, and the (datagram, source address) that it sends; `count` of them."""
+def sent_by(command: list[str], count: int, by_option: bool = False) -> tuple[Result, list[tuple[bytes, str]]]:
+    """What a command says, and the (datagram, source address) that it sends; `count` of them.
+
+    To the port of an option, or without one to where the gateway listens.
+    """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 20)
         receiver.bind(("127.0.0.1", 0))
@@ -55,7 +58,11 @@ def sent_by(command: list[str], count: int) -> tuple[Result, list[tuple[bytes, s
 
         thread = threading.Thread(target=collect)
         thread.start()
-        result = CliRunner().invoke(app, [*command, "--port", str(receiver.getsockname()[1])])
+        port = str(receiver.getsockname()[1])
+        if by_option:
+            result = CliRunner().invoke(app, [*command, "--port", port])
+        else:
+            result = CliRunner(env={"PITLANE_UDP_PORT": port}).invoke(app, command)
         thread.join()
         receiver.settimeout(0.1)
         with pytest.raises(TimeoutError):
