@@ -14,7 +14,7 @@ from pitlane.simulator import Race
 from pitlane.simulator.manifest import Manifest
 from pitlane.stack.stack import Stack
 
-_OF_A_LAP = ("lap_data", "car_telemetry", "car_status")
+_OF_A_LAP = ("lap_data", "car_telemetry", "car_status", "car_telemetry_2", "car_damage")
 """What the values of a lap are read from, beside the session history, which comes again and again."""
 
 
@@ -48,6 +48,7 @@ def compare(stack: Stack, race: Race, truth: Manifest, lost: Sequence[Lost]) -> 
         tables = (
             ("participant", truth.participants, ("car_index",), never),
             ("lap", truth.laps, ("car_index", "lap_number"), in_lap),
+            ("lap_damage", truth.damage, ("car_index", "lap_number"), in_lap),
             ("stint", truth.stints, ("car_index", "stint_number"), never),
             ("result", truth.results, ("car_index",), never),
             (

@@ -27,7 +27,18 @@ LAPS_SIMULATED = 8
 """Enough for stints that differ."""
 SETTLE_S = 180
 """How long all parts may take to finish after the last datagram."""
-FACTS = ("session", "session_sample", "participant", "lap", "lap_trace", "stint", "event", "result")
+FACTS = (
+    "session",
+    "session_sample",
+    "participant",
+    "lap",
+    "lap_trace",
+    "stint",
+    "event",
+    "result",
+    "setup",
+    "tyre_set",
+)
 
 
 class DemoError(PitlaneError):

@@ -180,6 +180,11 @@ class SparkSettings(KafkaSettings, PostgresSettings):
     spark_driver_memory: str = "1g"
     spark_max_blocks_per_batch: int = 2000
     """Bounds a micro-batch's memory: a block has up to 256 KiB, mostly far less."""
+    spark_options: dict[str, str] = {}
+    """Spark's own options, for a cluster: {"spark.executor.memory": "4g", "spark.cores.max": "8"}"""
+    spark_host: str = "127.0.0.1"
+    spark_port: int = 20788
+    """Where the stream answers Prometheus (docs/metrics.md)."""
 
 
 class SupersetSettings(PostgresSettings):

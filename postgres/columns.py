@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import TIMESTAMP, BigInteger, Column, MetaData, SmallInteger, Text
+from sqlalchemy import TIMESTAMP, BigInteger, CheckConstraint, Column, MetaData, SmallInteger, Text
 from sqlalchemy.types import TypeEngine
 
 ColumnType = TypeEngine[Any] | type[TypeEngine[Any]]
@@ -11,6 +11,7 @@ metadata = MetaData(
     naming_convention={"ck": "%(table_name)s_%(constraint_name)s", "pk": "%(table_name)s_pkey"},
 )
 INSTANT = TIMESTAMP(timezone=True)
+FRAME = "order of the sample that this row shows"
 
 
 def key(name: str, type_: ColumnType, comment: str) -> Column[Any]:
@@ -20,6 +21,15 @@ def key(name: str, type_: ColumnType, comment: str) -> Column[Any]:
 def value(name: str, type_: ColumnType, comment: str, *, group: str = "") -> Column[Any]:
     """A nullable column. Columns of one `group` come from the same sample and are replaced together."""
     return Column(name, type_, comment=comment or None, info={"group": group})
+
+
+WHEELS = ("rear_left", "rear_right", "front_left", "front_right")
+"""The order of every array of four in the packets."""
+
+
+def by_wheel(name: str, type_: ColumnType, comment: str) -> tuple[Column[Any], ...]:
+    """A nullable column for each wheel, in the packets' order: `rear_left_NAME` and so on."""
+    return tuple(value(f"{wheel}_{name}", type_, comment) for wheel in WHEELS)
 
 
 def always(name: str, type_: ColumnType, comment: str) -> Column[Any]:
@@ -36,3 +46,7 @@ def session_key() -> tuple[Column[Any], Column[Any]]:
 
 def car_key() -> tuple[Column[Any], ...]:
     return *session_key(), key("car_index", SmallInteger, "place of the car in the packets' arrays, 0-based")
+
+
+def check(name: str, condition: str) -> CheckConstraint:
+    return CheckConstraint(condition, name=name)

@@ -3,7 +3,7 @@
 | role             | may                                                                     |
 |------------------|-------------------------------------------------------------------------|
 | pitlane_owner    | owns database and schemas: migrations, views, seeds                     |
-| pitlane_gateway  | write core.session and core.session_sample                              |
+| pitlane_gateway  | write core.session, core.session_sample and core.weather_forecast       |
 | pitlane_spark    | write the facts, read sessions                                          |
 | pitlane_reader   | read core, ref and mart, in read-only transactions of a minute at most  |
 | superset         | its own database, nothing of ours: dashboards read as pitlane_reader    |
@@ -21,7 +21,7 @@ from postgres.errors import DatabaseError
 SUPERSET = "superset"
 READER_LIMITS = {"default_transaction_read_only": "on", "statement_timeout": "60s"}
 
-BY_GATEWAY = (tables.session, tables.session_sample)
+BY_GATEWAY = (tables.session, tables.session_sample, tables.weather_forecast)
 BY_SPARK = tuple(t for t in tables.metadata.sorted_tables if t.schema == "core" and t not in BY_GATEWAY)
 
 

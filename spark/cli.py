@@ -1,9 +1,13 @@
 """`pitlane spark …`: thin verbs over the functions of this part."""
 
+from typing import Annotated
+
+import orjson
 import typer
 from rich.progress import Progress
 
 from pitlane.settings import SparkSettings
+from spark import progress
 
 app = typer.Typer(help="The history: from Kafka to Postgres.", no_args_is_help=True)
 
@@ -14,6 +18,18 @@ def run() -> None:
     from spark import stream  # here and below: Spark takes seconds to import, `--help` should not
 
     stream.run(SparkSettings())
+
+
+@app.command()
+def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """How the stream stands: its last micro-batch, and how far it is behind. Exit code 1 when it does not run."""
+    said = progress.read(SparkSettings().spark_checkpoint)
+    if as_json:
+        typer.echo(orjson.dumps(said, option=orjson.OPT_INDENT_2))
+    else:
+        typer.echo("\n".join(progress.in_words(said)))
+    if said["state"] != "running":
+        raise typer.Exit(1)
 
 
 @app.command()

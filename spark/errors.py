@@ -2,6 +2,7 @@
 
 HistoryError
 ├── SinkUnavailable   Postgres did not come back in time
+├── PortTaken         somebody else has the port of the metrics
 └── SettingsError     jars or a checkpoint are not where the settings say
 """
 
@@ -14,6 +15,10 @@ class HistoryError(PitlaneError):
 
 class SinkUnavailable(HistoryError):
     reason = "sink_unavailable"
+
+
+class PortTaken(HistoryError):
+    reason = "port_taken"
 
 
 class SettingsError(HistoryError):

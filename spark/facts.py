@@ -1,6 +1,6 @@
 """The facts: which columns of which table a micro-batch brings, and which of two versions of a row stands.
 
-Columns and types come from postgres/tables.py. A fact is a table or, for core.lap, one group of its columns, since
+Columns and types come from postgres/tables. A fact is a table or, for core.lap, one group of its columns, since
 times, position and tyres of a lap come from different packets and are replaced independently.
 """
 
@@ -34,7 +34,10 @@ Values = Mapping[str, "np.ndarray | pa.Array"]
 
 @dataclass(frozen=True, eq=False)
 class Fact:
-    """Rows of `table`. Of two rows with one key the one with the greater `order` columns stands."""
+    """Rows of `table`. Of two rows with one key the one with the greater `order` columns stands; the smaller, with "-".
+
+    Without an order rows of one key are alike, but for their greatest and least columns.
+    """
 
     name: str
     table: Table
@@ -43,6 +46,8 @@ class Fact:
     """Only this group of the table's columns, beside the key."""
     greatest: tuple[str, ...] = ()
     """Columns that keep the greatest value ever seen, whichever row stands; true is greater than false."""
+    least: tuple[str, ...] = ()
+    """Columns that keep the least value ever seen, whichever row stands."""
     earliest: bool = False
     """The row with the smaller `order` stands instead."""
 
@@ -106,12 +111,20 @@ FACTS: dict[str, Fact] = {
         Fact("history", tables.history),
         Fact("lap_times", tables.lap, ("history_frame",), "history"),
         Fact("lap_place", tables.lap, ("overall_frame",), "place"),
+        Fact("lap_line", tables.lap, ("line_rewound", "-line_frame"), "line"),
         Fact("lap_start", tables.lap, ("start_frame",), "start", earliest=True),
         Fact("lap_status", tables.lap, ("status_frame",), "status"),
         Fact("lap_trace", tables.lap_trace, ("is_complete", "overall_frame"), greatest=("top_speed_kmh",)),
+        Fact("lap_damage", tables.lap_damage),
+        Fact("player_trace", tables.player_trace),
+        Fact("pit_sample", tables.pit_sample, greatest=("stop_time_ms",)),
         Fact("stint", tables.stint),
         Fact("event", tables.event, ("arrived_at",), earliest=True),
         Fact("result", tables.result),
+        Fact("setup", tables.setup, (), greatest=("last_frame",), least=("first_frame",)),
+        Fact("tyre_set", tables.tyre_set),
+        Fact("time_trial", tables.time_trial),
+        Fact("lobby_player", tables.lobby_player, ("arrived_at",)),
     )
 }
 """In the order in which they are written."""

@@ -43,6 +43,7 @@ def session(settings: SparkSettings, name: str) -> SparkSession:
         # Else Spark asks for the address of this machine's own name, which need not have one.
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # the workers' Python; pyspark reads it from here only
+    options |= settings.spark_options
     builder = SparkSession.builder.appName(name).master(settings.spark_master)
     for option, value in options.items():
         builder = builder.config(option, value)

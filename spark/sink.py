@@ -148,15 +148,20 @@ def _write(
 
 
 def _copy(connection: psycopg.Connection, statement: psycopg.sql.Composed, rows: pa.Table) -> None:
-    """COPY as CSV, which Arrow writes in C++: nulls are empty, texts are quoted, floats are exact."""
+    with connection.cursor().copy(statement) as stream:
+        stream.write(as_csv(rows))
+
+
+def as_csv(rows: pa.Table) -> memoryview:
+    """For COPY, written by Arrow in C++: nulls are empty, texts are quoted, floats are exact."""
+    rows = rows.combine_chunks()  # for a chunk without rows pyarrow 26 writes what its buffer held before
     for index, field in enumerate(rows.schema):
         if pa.types.is_binary(field.type):
             hexadecimal = pa.array(["\\x" + value.hex() for value in rows.column(index).to_pylist()], pa.string())
             rows = rows.set_column(index, field.name, hexadecimal)
     buffer = io.BytesIO()
     pa.csv.write_csv(rows, buffer, pa.csv.WriteOptions(include_header=False))
-    with connection.cursor().copy(statement) as stream:
-        stream.write(buffer.getbuffer())
+    return buffer.getbuffer()
 
 
 def _json(value: object) -> str:

@@ -8,7 +8,7 @@ by a total order, and what a flashback undid is told from core.history, whicheve
 from collections.abc import Iterable
 
 from psycopg.sql import SQL, Composable, Composed, Identifier
-from sqlalchemy import TIMESTAMP
+from sqlalchemy import TIMESTAMP, Boolean
 
 from spark.facts import FACTS, Fact
 
@@ -43,46 +43,60 @@ def upsert(fact: Fact) -> Composed:
     knows more wins; and as a last resort, for packets that contradict each other, the one whose bytes are greater.
     What is there already is not written again.
     """
-    free = [name for name in fact.values if name not in fact.greatest]
+    extreme = dict.fromkeys(fact.greatest, SQL("greatest")) | dict.fromkeys(fact.least, SQL("least"))
+    free = [name for name in fact.values if name not in extreme]
     new_rank, old_rank = _rank(fact, free, "excluded"), _rank(fact, free, "old")
     wins = SQL(
         "(ROW({0}) > ROW({1}) OR (ROW({0}) = ROW({1}) AND ROW({2})::record OPERATOR(pg_catalog.*>) ROW({3})::record))"
     ).format(new_rank, old_rank, _list(free, "excluded"), _list(free, "old"))
-    if fact.greatest:
+    if extreme:
         keep_or_take = SQL("{name} = CASE WHEN {wins} THEN excluded.{name} ELSE old.{name} END")
     else:
         keep_or_take = SQL("{name} = excluded.{name}")
-    assignments = [keep_or_take.format(name=Identifier(name), wins=wins) for name in free]
-    greater = [SQL("greatest(old.{0}, excluded.{0})").format(Identifier(name)) for name in fact.greatest]
-    grown = []
-    for name, value in zip(fact.greatest, greater, strict=True):
+    assignments = [keep_or_take.format(name=Identifier(name), wins=wins) for name in free] if fact.order else []
+    changes: list[Composable] = [wins] if fact.order else []
+    for name, choose in extreme.items():
+        value = SQL("{1}(old.{0}, excluded.{0})").format(Identifier(name), choose)
         assignments.append(SQL("{} = {}").format(Identifier(name), value))
-        grown.append(SQL("{} IS DISTINCT FROM old.{}").format(value, Identifier(name)))
+        changes.append(SQL("{} IS DISTINCT FROM old.{}").format(value, Identifier(name)))
     return SQL(
         "INSERT INTO {table} AS old ({columns})"
-        " SELECT DISTINCT ON ({key}) {columns} FROM {incoming} AS new"
+        " SELECT DISTINCT ON ({key}) {selected} FROM {incoming} AS new"
         " ORDER BY {key}, ROW({rank}) DESC, ROW({free}) USING OPERATOR(pg_catalog.*>)"
         " ON CONFLICT ({key}) DO UPDATE SET {assignments} WHERE {changes}"
     ).format(
         table=table(fact),
         columns=_list(fact.names),
+        selected=SQL(", ").join([_within_batch(fact, name) for name in fact.names]),
         key=_list(fact.key),
         incoming=incoming(fact),
         rank=_rank(fact, free, "new"),
         free=_list(free, "new"),
         assignments=SQL(", ").join(assignments),
-        changes=SQL(" OR ").join([wins, *grown]),
+        changes=SQL(" OR ").join(changes),
     )
+
+
+def _within_batch(fact: Fact, name: str) -> Composable:
+    """A column of the one row that stands of a batch's rows of one key, or the extreme of them all."""
+    if name in fact.greatest:
+        choose = SQL("bool_or" if isinstance(fact.table.columns[name].type, Boolean) else "max")
+    elif name in fact.least:
+        choose = SQL("min")
+    else:
+        return Identifier("new", name)
+    return SQL("{}({}) OVER (PARTITION BY {})").format(choose, Identifier("new", name), _list(fact.key, "new"))
 
 
 def _rank(fact: Fact, free: list[str], side: str) -> Composed:
     """What is compared, greatest first: the order, then how many values are known."""
     parts: list[Composable] = []
-    for name in fact.order:
+    for signed in fact.order:
+        name = signed.removeprefix("-")
         column: Composable = Identifier(side, name)
         if isinstance(fact.table.columns[name].type, TIMESTAMP):
             column = SQL("extract(epoch FROM {})").format(column)
-        if fact.earliest:
+        if fact.earliest or signed != name:
             column = SQL("-{}").format(column)
         if fact.table.columns[name].nullable:  # a lap's row may be there with nothing of this group in it
             column = SQL("coalesce({}, {})").format(column, NOTHING)
@@ -105,6 +119,7 @@ _CARS_OF_THE_BATCH = """
         SELECT session_uid, rig, car_index FROM new_history
         UNION SELECT session_uid, rig, car_index FROM new_participant WHERE was_restricted
         UNION SELECT session_uid, rig, car_index FROM new_lap_place
+        UNION SELECT session_uid, rig, car_index FROM new_lap_line
     )
 """
 
@@ -133,6 +148,7 @@ WHERE l.lap_number > h.num_laps
 _OF_RESTRICTED_CARS = """
     p.was_restricted AND (x.session_uid, x.rig, x.car_index) = (p.session_uid, p.rig, p.car_index)
 """
+_DAMAGE = [column for column in FACTS["lap_damage"].columns if column.nullable]
 HIDE_RESTRICTED = (
     f"""
     UPDATE core.lap_trace AS x
@@ -150,6 +166,11 @@ HIDE_RESTRICTED = (
     UPDATE core.lap AS x SET fuel_end_kg = NULL, ers_deployed_j = NULL, ers_harvested_j = NULL FROM core.participant AS p
     WHERE {_OF_RESTRICTED_CARS} AND {_CARS_OF_THE_BATCH}
       AND x.fuel_end_kg = 0 AND x.ers_deployed_j = 0 AND x.ers_harvested_j = 0
+    """,
+    f"""
+    UPDATE core.lap_damage AS x SET {", ".join(f"{c.name} = NULL" for c in _DAMAGE)} FROM core.participant AS p
+    WHERE {_OF_RESTRICTED_CARS} AND {_CARS_OF_THE_BATCH}
+      AND greatest({", ".join(f"{c.name}::int" if isinstance(c.type, Boolean) else c.name for c in _DAMAGE)}) = 0
     """,
 )
 
@@ -170,20 +191,41 @@ _NEWEST_HISTORY = """(
 
 def _forget(fact: Fact, condition: str) -> str:
     nothing = ", ".join(f"{name} = NULL" for name in fact.values)
-    return f"UPDATE core.lap AS x SET {nothing} WHERE {_CARS_OF_THE_BATCH} AND x.{fact.order[0]} < {condition}"
+    frame = fact.order[-1].removeprefix("-")
+    return f"UPDATE core.lap AS x SET {nothing} WHERE {_CARS_OF_THE_BATCH} AND x.{frame} < {condition}"
+
+
+def _delete_from_trace(name: str) -> str:
+    return f"""
+    DELETE FROM core.{name} AS x USING touched_lap AS k
+    WHERE (x.session_uid, x.rig, x.car_index, x.lap_number) = (k.session_uid, k.rig, k.car_index, k.lap_number)
+      AND x.overall_frame < {_UNDONE_BEFORE}
+    """
 
 
 UNDO = (
-    f"""
-    DELETE FROM core.lap_trace AS x USING touched_lap AS k
-    WHERE (x.session_uid, x.rig, x.car_index, x.lap_number) = (k.session_uid, k.rig, k.car_index, k.lap_number)
-      AND x.overall_frame < {_UNDONE_BEFORE}
+    _delete_from_trace("lap_trace"),
+    _delete_from_trace("player_trace"),
+    *(
+        f"DELETE FROM core.{name} AS x WHERE {_CARS_OF_THE_BATCH} AND x.overall_frame < {_UNDONE_BEFORE}"
+        for name in ("lap_damage", "pit_sample")
+    ),
+    # A visit to the pits that was undone within its lap leaves no trace in SessionHistory, and no later sample need
+    # take its place: the clock that the FLBK event sets back tells which samples are gone.
+    """
+    DELETE FROM core.pit_sample AS x USING core.event AS e
+    WHERE (x.session_uid, x.rig) IN (
+            SELECT session_uid, rig FROM new_pit_sample UNION SELECT session_uid, rig FROM new_event WHERE code = 'FLBK'
+        )
+      AND (e.session_uid, e.rig, e.code) = (x.session_uid, x.rig, 'FLBK')
+      AND x.overall_frame <= e.overall_frame
+      AND x.session_time_s > (e.details ->> 'flashback_session_time_s')::real
     """,
     _forget(FACTS["lap_times"], _NEWEST_HISTORY),
-    *(_forget(FACTS[name], _UNDONE_BEFORE) for name in ("lap_place", "lap_start", "lap_status")),
+    *(_forget(FACTS[name], _UNDONE_BEFORE) for name in ("lap_place", "lap_line", "lap_start", "lap_status")),
     f"""
     DELETE FROM core.lap AS x
-    WHERE {_CARS_OF_THE_BATCH} AND num_nonnulls(history_frame, overall_frame, start_frame, status_frame) = 0
+    WHERE {_CARS_OF_THE_BATCH} AND num_nonnulls(history_frame, overall_frame, line_frame, start_frame, status_frame) = 0
     """,
     f"DELETE FROM core.stint AS x WHERE {_CARS_OF_THE_BATCH} AND x.overall_frame < {_NEWEST_HISTORY}",
 )
@@ -200,12 +242,18 @@ WHERE l.coverage IS NULL AND l.is_pit_lap IS NOT NULL AND s.track_length_m > 0
 
 SUM_UP_TRACE = """
 UPDATE core.lap AS l
-SET is_pit_lap = a.is_pit_lap, top_speed_kmh = a.top_speed_kmh, coverage = a.coverage
+SET
+    is_pit_lap = a.is_pit_lap, top_speed_kmh = a.top_speed_kmh,
+    active_aero_m = a.active_aero_m, overtake_m = a.overtake_m, coverage = a.coverage
 FROM (
     SELECT
         k.session_uid, k.rig, k.car_index, k.lap_number,
         bool_or(t.pit_status > 0) AS is_pit_lap,
         max(t.top_speed_kmh) AS top_speed_kmh,
+        CASE WHEN count(t.active_aero_mode) > 0 THEN 10 * count(*) FILTER (WHERE t.active_aero_mode > 0) END
+            AS active_aero_m,
+        CASE WHEN count(t.is_overtake_active) > 0 THEN 10 * count(*) FILTER (WHERE t.is_overtake_active) END
+            AS overtake_m,
         CASE
             WHEN count(t.distance_bin) > 0 AND max(s.track_length_m) > 0
             THEN least(1, count(t.distance_bin) / ceil(max(s.track_length_m) / 10.0))::real
@@ -216,7 +264,8 @@ FROM (
     GROUP BY k.session_uid, k.rig, k.car_index, k.lap_number
 ) AS a
 WHERE (l.session_uid, l.rig, l.car_index, l.lap_number) = (a.session_uid, a.rig, a.car_index, a.lap_number)
-  AND ROW(l.is_pit_lap, l.top_speed_kmh, l.coverage) IS DISTINCT FROM ROW(a.is_pit_lap, a.top_speed_kmh, a.coverage)
+  AND ROW(l.is_pit_lap, l.top_speed_kmh, l.active_aero_m, l.overtake_m, l.coverage)
+      IS DISTINCT FROM ROW(a.is_pit_lap, a.top_speed_kmh, a.active_aero_m, a.overtake_m, a.coverage)
 """
 
 CLAIM = """

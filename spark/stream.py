@@ -1,19 +1,12 @@
 """The streaming query: a micro-batch every few seconds until it is told to stop.
 
-What it has read is in the checkpoint, what it has written in the ledger. Beside the checkpoint lies `progress.json`,
-rewritten every second: a reader knows the application is well if `state` is "running" and `at` is recent.
-
-    {"state": "running", "at": 1750000000.0, "query_id": "…", "batch_id": 17, "rows": 240, "seconds": 0.61, "error": ""}
-
-`state` is "starting" before the first micro-batch can be planned, "retrying" after a failure and "stopped" at the end.
+What it has read is in the checkpoint, what it has written in the ledger, how it stands in a file (spark.progress).
 """
 
-import os
 import re
 import signal
 import threading
 import time
-from typing import Any
 
 import orjson
 import structlog
@@ -23,7 +16,8 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from pitlane.settings import SparkSettings
 from pitlane.topics import fact_topics
-from spark import source
+from spark import progress, source
+from spark.metrics import Metrics
 from spark.runtime import session
 from spark.sink import Sink
 from spark.tasks import process
@@ -45,26 +39,31 @@ def run(settings: SparkSettings) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    _report(settings, "starting")
+    progress.write(settings.spark_checkpoint, "starting")
     spark = session(settings, "pitlane-facts")
+    metrics = Metrics()
     sink = Sink(settings.conninfo("spark"))
+    spark.streams.addListener(metrics)
+    server, _ = metrics.serve(settings)
     try:
         while not stop.is_set():
             try:
-                query = start(spark, settings, sink)
+                query = start(spark, settings, sink, metrics)
                 _watch(query, settings, stop)
             except PySparkException as error:
                 message = _cause(error)
                 log.error("the query failed and is started again", error=message)
-                _report(settings, "retrying", error=message)
+                metrics.failed()
+                progress.write(settings.spark_checkpoint, "retrying", error=message)
                 stop.wait(RETRY_AFTER_S)
     finally:
+        server.shutdown()
         sink.close()
         spark.stop()
-        _report(settings, "stopped")
+        progress.write(settings.spark_checkpoint, "stopped")
 
 
-def start(spark: SparkSession, settings: SparkSettings, sink: Sink) -> StreamingQuery:
+def start(spark: SparkSession, settings: SparkSettings, sink: Sink, metrics: Metrics) -> StreamingQuery:
     """Starts the query; it goes on where its checkpoint says, or from the oldest record that Kafka still has."""
     records = (
         spark.readStream.format("kafka")
@@ -77,7 +76,8 @@ def start(spark: SparkSession, settings: SparkSettings, sink: Sink) -> Streaming
     )
 
     def write(batch: DataFrame, batch_id: int) -> None:
-        process(batch, query_id(settings), batch_id, sink, settings.shards)
+        if written := process(batch, query_id(settings), batch_id, sink, settings.shards):
+            metrics.written(written)
 
     return (
         source.blocks(records)
@@ -101,7 +101,8 @@ def _watch(query: StreamingQuery, settings: SparkSettings, stop: threading.Event
             raise failure
         last = query.lastProgress
         started = last is not None or "Initializing" not in query.status["message"]
-        _report(settings, "running" if started else "starting", query_id=query.id, **_numbers(last))
+        state = "running" if started else "starting"
+        progress.write(settings.spark_checkpoint, state, query_id=query.id, **(progress.of_batch(last) if last else {}))
     deadline = time.monotonic() + FINISH_WITHIN_S
     while query.status["isTriggerActive"] and query.status["isDataAvailable"] and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -113,17 +114,3 @@ def _cause(error: PySparkException) -> str:
     lines = str(error).strip().splitlines()
     named = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Unavailable|Violation)\w*: ", line)]
     return (named or lines)[0]
-
-
-def _numbers(last: Any) -> dict[str, Any]:
-    if last is None:
-        return {}
-    return {"batch_id": last["batchId"], "rows": last["numInputRows"], "seconds": last["batchDuration"] / 1000}
-
-
-def _report(settings: SparkSettings, state: str, *, error: str = "", **more: Any) -> None:
-    path = settings.spark_checkpoint.parent / "progress.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_bytes(orjson.dumps({"state": state, "at": time.time(), "pid": os.getpid(), **more, "error": error}))
-    part.replace(path)

@@ -1,7 +1,8 @@
 """The work of one micro-batch on Spark: shards to tasks, reduction in the Python workers, few rows to the driver."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from typing import NamedTuple
 
 import orjson
 import pyarrow as pa
@@ -20,13 +21,19 @@ REDUCED = pa.schema([("name", pa.string()), ("payload", pa.binary())])
 COUNTS = "counts"
 
 
-def process(records: DataFrame, query_id: str, batch_id: int, sink: Sink, shards: int) -> bool:
-    """Writes the facts of a DataFrame of blocks (source.SCHEMA); False if this batch was written before.
+class Written(NamedTuple):
+    counts: Counts
+    rows: Mapping[str, int]
+    """fact name → rows handed to the database; those that changed nothing included"""
+
+
+def process(records: DataFrame, query_id: str, batch_id: int, sink: Sink, shards: int) -> Written | None:
+    """Writes the facts of a DataFrame of blocks (source.SCHEMA); None if this batch was written before.
 
     A batch that is there already is not even read again.
     """
     if sink.has(query_id, batch_id):
-        return False
+        return None
     spark = records.sparkSession
     waiting = sink.waiting(query_id)
     # Each topic's partition is a task until here; as many as there are cores suffice.
@@ -36,7 +43,9 @@ def process(records: DataFrame, query_id: str, batch_id: int, sink: Sink, shards
     by_shard = records.repartitionById(shards, (records["shard"] % shards).cast("int"))
     reduced = by_shard.mapInArrow(_task(query_id), "name string, payload binary").toArrow()
     tables, counts = collect(zip(reduced["name"].to_pylist(), reduced["payload"].to_pylist(), strict=True))
-    return sink.write(query_id, batch_id, tables, counts)
+    if not sink.write(query_id, batch_id, tables, counts):
+        return None
+    return Written(counts, {name: len(rows) for name, rows in tables.items() if name in FACTS})
 
 
 def _task(query_id: str) -> Callable[[Iterable[pa.RecordBatch]], Iterable[pa.RecordBatch]]:

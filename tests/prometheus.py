@@ -4,6 +4,7 @@ import operator
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
@@ -34,6 +35,12 @@ def rules(group: str) -> list[dict[str, Any]]:
 
 def scrape() -> dict[str, Any]:
     return yaml.safe_load((FOLDER / "scrape.yml").read_text("utf-8"))
+
+
+def nifi_path() -> str:
+    """Path and query with which Prometheus asks NiFi."""
+    (job,) = [each for each in scrape()["scrape_configs"] if each["job_name"] == "pitlane-nifi"]
+    return f"{job['metrics_path']}?{urlencode(job['params'], doseq=True)}"
 
 
 def documented_of_nifi() -> dict[str, set[str]]:

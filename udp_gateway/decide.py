@@ -143,7 +143,7 @@ class Core:
         """Why a session packet says nothing; "" for one that does, which the rig then remembers."""
         if header.session_uid == 0:
             return "no_session"
-        row, sample = read_session(packet, header, datagram, rig.name, now_ns)
+        row, sample, _ = read_session(packet, header, datagram, rig.name, now_ns)
         if row.track_length_m == 0:
             return "empty_session"
         if rig.session is None or row.overall_frame >= rig.session.overall_frame:

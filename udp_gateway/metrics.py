@@ -2,7 +2,7 @@
 
 What a status does not say (a system without drop counter, no relay) has no sample; a reason that has not happened
 yet has its zero, since `increase()` sees no first step from nothing to one. The gateway's part of docs/metrics.md is
-generated from here; NiFi's follows it, by hand:
+generated from here; what follows it is by hand:
 
     python -m udp_gateway.metrics
 """
@@ -187,8 +187,9 @@ TEXT = """\
 <!-- The gateway's part is generated: python -m udp_gateway.metrics -->
 # Metrics
 
-The gateway and NiFi each answer in Prometheus' text format. [prometheus/scrape.yml](prometheus/scrape.yml) is a scrape
-configuration for both, and [prometheus/alerts.yml](prometheus/alerts.yml) holds rules for what should wake somebody.
+The gateway, NiFi and Spark each answer in Prometheus' text format. [prometheus/scrape.yml](prometheus/scrape.yml) is a
+scrape configuration for all three, and [prometheus/alerts.yml](prometheus/alerts.yml) holds rules for what should wake
+somebody.
 
 ## The gateway
 

@@ -1,4 +1,4 @@
-"""What a session packet says: the session's row and the sample of what changes while it runs. Pure.
+"""What a session packet says: the session's row, the sample of what changes while it runs, the forecast. Pure.
 
 Field names are the columns of `core.session` and `core.session_sample`.
 """
@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from f1_packets import Header, Packet, sample_order
+from udp_gateway.forecast import Forecast, read_entries
+from udp_gateway.session_settings import SessionSettings, read_settings
 
 NO_CAR = 255
 """A car index of 255 means: none."""
@@ -44,6 +46,7 @@ class SessionRow(NamedTuple):
     safety_car_periods: int
     vsc_periods: int
     red_flag_periods: int
+    settings: SessionSettings
     started_at: datetime
     last_seen_at: datetime
     overall_frame: int
@@ -55,6 +58,16 @@ class SessionRow(NamedTuple):
             started_at=min(self.started_at, earlier.started_at),
             last_seen_at=max(self.last_seen_at, earlier.last_seen_at),
         )
+
+    @staticmethod
+    def columns() -> tuple[str, ...]:
+        """Of `core.session`: the fields, those of the settings among them."""
+        return tuple(name for name in SessionRow._fields if name != "settings") + SessionSettings._fields
+
+    def values(self) -> tuple[object, ...]:
+        """In the order of `columns`."""
+        own = tuple(value for name, value in zip(self._fields, self, strict=True) if name != "settings")
+        return own + self.settings
 
 
 class SessionSample(NamedTuple):
@@ -74,10 +87,14 @@ class SessionSample(NamedTuple):
         return earlier is None or self[5:] != earlier[5:] or self.session_uid != earlier.session_uid
 
 
-def read_session(
-    packet: Packet, header: Header, datagram: bytes, rig: str, arrival_ns: int
-) -> tuple[SessionRow, SessionSample]:
-    """Row and sample of a session packet that `identify` has accepted."""
+class SessionPacket(NamedTuple):
+    row: SessionRow
+    sample: SessionSample
+    forecast: Forecast
+
+
+def read_session(packet: Packet, header: Header, datagram: bytes, rig: str, arrival_ns: int) -> SessionPacket:
+    """What a session packet says that `identify` has accepted."""
     record = np.frombuffer(datagram, packet.dtype)[0]
     names = frozenset(packet.dtype.names or ())
     arrived_at = datetime.fromtimestamp(arrival_ns / 1e9, UTC)
@@ -120,6 +137,7 @@ def read_session(
         safety_car_periods=number("num_safety_car_periods"),
         vsc_periods=number("num_virtual_safety_car_periods"),
         red_flag_periods=number("num_red_flag_periods"),
+        settings=read_settings(record),
         started_at=arrived_at,
         last_seen_at=arrived_at,
         overall_frame=order,
@@ -136,7 +154,16 @@ def read_session(
         safety_car_status=number("safety_car_status"),
         session_time_left_s=number("session_time_left_s"),
     )
-    return row, sample
+    forecast = Forecast(
+        session_uid=uid,
+        rig=rig,
+        overall_frame=order,
+        session_time_s=header.session_time_s,
+        arrived_at=arrived_at,
+        is_approximate=number("forecast_accuracy") != 0,
+        entries=read_entries(record),
+    )
+    return SessionPacket(row, sample, forecast)
 
 
 def _car_index(value: Any) -> int | None:

@@ -1,4 +1,4 @@
-"""Sessions into Postgres, straight from the gateway: the row of each session, and samples of what changes.
+"""Sessions into Postgres, straight from the gateway: each session's row, samples of what changes, forecasts.
 
 Session packets lie in a spool of their own until Postgres has them, so it may be away for hours, the gateway may be
 restarted meanwhile, and nothing live waits for either. Writing the same twice changes nothing.
@@ -7,17 +7,20 @@ restarted meanwhile, and nothing live waits for either. Writing the same twice c
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import psycopg
 import structlog
 
 from f1_packets import PACKETS, block, read_header, text
+from udp_gateway import forecast
 from udp_gateway.backoff import Backoff
+from udp_gateway.forecast import Forecast
 from udp_gateway.ledger import Ledger
 from udp_gateway.neighbour import Neighbour
 from udp_gateway.record import Sums
 from udp_gateway.segment import Spooled
-from udp_gateway.session_row import SessionRow, SessionSample, read_session
+from udp_gateway.session_row import SessionPacket, SessionRow, SessionSample, read_session
 from udp_gateway.spool import Spool
 
 log = structlog.get_logger()
@@ -32,17 +35,19 @@ WRITE_TIMEOUT_S = 30
 """A Postgres that has gone without a word is away after this."""
 
 SESSIONS_REMEMBERED = 1000
-"""Sessions whose last sample is kept to compare with; one that is forgotten gets a sample more."""
+"""Sessions whose last sample and forecast are kept to compare with; one that is forgotten gets one more of each."""
 
 Key = tuple[int, str]
 """Session UID as Postgres has it, rig."""
 
+News = TypeVar("News", SessionSample, Forecast)
+
 _KEY = ("session_uid", "rig")
-_STATE = tuple(name for name in SessionRow._fields if name not in (*_KEY, "started_at", "last_seen_at"))
+_STATE = tuple(name for name in SessionRow.columns() if name not in (*_KEY, "started_at", "last_seen_at"))
 
 
 def _upsert_session() -> str:
-    columns = SessionRow._fields
+    columns = SessionRow.columns()
     newer = "excluded.overall_frame >= s.overall_frame"
     state = ", ".join(f"{name} = CASE WHEN {newer} THEN excluded.{name} ELSE s.{name} END" for name in _STATE)
     statement = (
@@ -54,17 +59,17 @@ def _upsert_session() -> str:
     return statement
 
 
-def _insert_sample() -> str:
-    columns = SessionSample._fields
+def _insert(table: str, columns: Sequence[str]) -> str:
     statement = (
-        f"INSERT INTO core.session_sample ({', '.join(columns)}) "  # noqa: S608 - names are those of SessionSample
+        f"INSERT INTO core.{table} ({', '.join(columns)}) "  # noqa: S608 - all names are written here
         f"VALUES ({', '.join(['%s'] * len(columns))}) ON CONFLICT DO NOTHING"
     )
     return statement
 
 
 UPSERT_SESSION = _upsert_session()
-INSERT_SAMPLE = _insert_sample()
+INSERT_SAMPLE = _insert("session_sample", SessionSample._fields)
+INSERT_FORECAST = _insert("weather_forecast", forecast.COLUMNS)
 
 
 class SessionStore:
@@ -72,7 +77,8 @@ class SessionStore:
         self._conninfo = conninfo
         self._spool = spool
         self._ledger = ledger
-        self._last: dict[Key, SessionSample] = {}
+        self._samples: dict[Key, SessionSample] = {}
+        self._forecasts: dict[Key, Forecast] = {}
         self._news = asyncio.Event()
         self._backoff = Backoff(first=0.5, longest=10.0)
         self.postgres = Neighbour("postgres")
@@ -106,30 +112,32 @@ class SessionStore:
     async def _write(self, connection: psycopg.AsyncConnection, batch: Sequence[Spooled]) -> None:
         """One transaction; what fails stays in the spool."""
         read = [both for spooled in batch for both in read_block(spooled)]
-        packets = Counter((row.session_uid, row.rig) for row, _ in read)
+        packets = Counter((said.row.session_uid, said.row.rig) for said in read)
         rows: dict[Key, SessionRow] = {}
-        for row, _ in read:
+        for row, _, _ in read:
             key = row.session_uid, row.rig
             rows[key] = row.merged(rows[key]) if key in rows else row
-        last = self._last.copy()
-        samples = list(changes((sample for _, sample in read), last))
+        last_samples, last_forecasts = self._samples.copy(), self._forecasts.copy()
+        samples = list(changes((said.sample for said in read), last_samples))
+        forecasts = list(changes((said.forecast for said in read), last_forecasts))
         refused: set[Key] = set()
         try:
             async with connection.transaction():
-                await _insert(connection, rows.values(), samples)
+                await _store(connection, rows.values(), samples, forecasts)
         except REFUSED:
-            refused = await _write_singly(connection, rows, samples)
+            refused = await _write_singly(connection, rows, samples, forecasts)
         self._spool.forget()
         lost = sum(packets[key] for key in refused)
         self._ledger.stored += packets.total() - lost
         self._ledger.drop(Sums(packets=lost), "refused")
-        self._last = dict(list(last.items())[-SESSIONS_REMEMBERED:])
+        self._samples = dict(list(last_samples.items())[-SESSIONS_REMEMBERED:])
+        self._forecasts = dict(list(last_forecasts.items())[-SESSIONS_REMEMBERED:])
         self._backoff.reset()
         self.postgres.up()
 
 
-def read_block(spooled: Spooled) -> Iterator[tuple[SessionRow, SessionSample]]:
-    """Row and sample of each session packet of a block."""
+def read_block(spooled: Spooled) -> Iterator[SessionPacket]:
+    """What each session packet of a block says."""
     key, content = spooled.block.key, spooled.block.content
     packet = PACKETS[key.packet_format, key.packet_id]
     length = block.entry_bytes(packet.size)
@@ -139,27 +147,32 @@ def read_block(spooled: Spooled) -> Iterator[tuple[SessionRow, SessionSample]]:
         yield read_session(packet, read_header(datagram), datagram, text(rig), arrival_ns)
 
 
-def changes(samples: Iterable[SessionSample], last: dict[Key, SessionSample]) -> Iterator[SessionSample]:
-    """The samples that say something new, given and keeping the newest of each session in `last`."""
-    for sample in samples:
-        key = sample.session_uid, sample.rig
+def changes(said: Iterable[News], last: dict[Key, News]) -> Iterator[News]:
+    """The samples (or forecasts) that say something new, given and keeping the newest of each session in `last`."""
+    for one in said:
+        key = one.session_uid, one.rig
         before = last.get(key)
-        if sample.differs(before):
-            yield sample
-        if before is None or sample.overall_frame >= before.overall_frame:
+        if one.differs(before):
+            yield one
+        if before is None or one.overall_frame >= before.overall_frame:
             last.pop(key, None)
-            last[key] = sample
+            last[key] = one
 
 
 async def _write_singly(
-    connection: psycopg.AsyncConnection, rows: dict[Key, SessionRow], samples: Iterable[SessionSample]
+    connection: psycopg.AsyncConnection,
+    rows: dict[Key, SessionRow],
+    samples: Iterable[SessionSample],
+    forecasts: Iterable[Forecast],
 ) -> set[Key]:
     """Each row by itself, so that one that Postgres will never take holds up no other; those refused."""
     refused: set[Key] = set()
     for key, row in rows.items():
         try:
             async with connection.transaction():
-                await _insert(connection, [row], [s for s in samples if (s.session_uid, s.rig) == key])
+                own_samples = [s for s in samples if (s.session_uid, s.rig) == key]
+                own_forecasts = [f for f in forecasts if (f.session_uid, f.rig) == key]
+                await _store(connection, [row], own_samples, own_forecasts)
         except REFUSED as error:
             refused.add(key)
             session = f"{row.session_uid % 2**64:016x}"
@@ -167,9 +180,13 @@ async def _write_singly(
     return refused
 
 
-async def _insert(
-    connection: psycopg.AsyncConnection, rows: Iterable[SessionRow], samples: Iterable[SessionSample]
+async def _store(
+    connection: psycopg.AsyncConnection,
+    rows: Iterable[SessionRow],
+    samples: Iterable[SessionSample],
+    forecasts: Iterable[Forecast],
 ) -> None:
     async with connection.cursor() as cursor:
-        await cursor.executemany(UPSERT_SESSION, rows)
+        await cursor.executemany(UPSERT_SESSION, [row.values() for row in rows])
         await cursor.executemany(INSERT_SAMPLE, samples)
+        await cursor.executemany(INSERT_FORECAST, [row for one in forecasts for row in one.rows()])

@@ -91,7 +91,8 @@ def install_extensions(tools_folder: Path, say: Callable[[str], None] = _quiet) 
 def install_python(tools_folder: Path, say: Callable[[str], None] = _quiet) -> Path:
     """Packs our Python processors for this Python unless they are packed; returns the folder that holds their NAR."""
     place = tools_folder / PYTHON_NAME
-    stamp = tools.fingerprint(python_nar.platform_tag(), _fingerprint(python_nar.sources(), python_nar.REPOSITORY))
+    sources = [*python_nar.sources(), Path(python_nar.__file__)]
+    stamp = tools.fingerprint(python_nar.platform_tag(), _fingerprint(sources, python_nar.REPOSITORY))
     if not tools.is_installed(place, stamp):
         say("Pitlane's Python processors")
         tools.install(place, stamp, _pack)

@@ -17,7 +17,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from importlib.metadata import distribution
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROCESSORS = (REPOSITORY / "nifi" / "python" / "decode_packets.py",)
@@ -49,14 +49,18 @@ def platform_tag() -> str:
 def build(folder: Path) -> Path:
     """Writes the NAR into `folder`; returns its path."""
     nar = folder / NAME
+    files = {path.name: path for path in PROCESSORS}
+    files |= {f"{_BUNDLED}/{path.relative_to(REPOSITORY)}": path for path in sources()}
+    files |= {f"{_BUNDLED}/{name}": path for name, path in _libraries()}
     with zipfile.ZipFile(nar, "w", zipfile.ZIP_DEFLATED) as packed:
-        packed.writestr("META-INF/MANIFEST.MF", MANIFEST)
-        for path in PROCESSORS:
-            packed.write(path, path.name)
-        for path in sources():
-            packed.write(path, f"{_BUNDLED}/{path.relative_to(REPOSITORY)}")
-        for name, path in _libraries():
-            packed.write(path, f"{_BUNDLED}/{name}")
+        # NiFi makes those folders only that have an entry of their own, and looks for the manifest in the first file.
+        meta, *folders = sorted({str(each) for name in files for each in PurePosixPath(name).parents} - {"."})
+        packed.mkdir(meta)
+        packed.writestr(f"{meta}/MANIFEST.MF", MANIFEST)
+        for each in folders:
+            packed.mkdir(each)
+        for name, path in files.items():
+            packed.write(path, name)
     return nar
 
 

@@ -1,6 +1,7 @@
 """A running NiFi as a part of a stack."""
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
@@ -11,6 +12,9 @@ from pitlane import tls
 from pitlane.stack import jdks
 from pitlane.stack.ports import LOOPBACK, Port
 from pitlane.stack.server import BEHIND_LIVE, Health, Server
+
+SAVED_S = 1.0
+"""NiFi looks every half a second whether its flow has changed, and then writes it."""
 
 
 class NifiServer(Server):
@@ -53,6 +57,12 @@ class NifiServer(Server):
 
     def prepare(self) -> None:
         nifi_home.lay_out(self.folder, self.tools, self.http_port, self.secure)
+
+    def stop(self, timeout_s: float | None = None) -> None:
+        # What it has not written by then NiFi 2.3 writes when it has stopped all processors, and starts with them stopped.
+        if self.process() is not None:
+            time.sleep(SAVED_S)
+        super().stop(timeout_s)
 
     def command(self) -> Sequence[str]:
         return (

@@ -24,9 +24,21 @@ FUEL_CAPACITY_KG = 110.0
 MAX_GEARS = 9
 DRS_GAP_MS = 1_000
 DRS_FROM_LAP = 3
+HIT_WING_PERCENT = 11
+"""What a collision leaves of damage to the front wing."""
 TYRE_SETS = (8, 3, 2)
 """Sets of soft, medium and hard in a weekend; four intermediate and three wet ones make it twenty."""
 INTERMEDIATE_ID, WET_ID = 7, 8
+SETUP = {
+    "front_wing": 28, "rear_wing": 25, "on_throttle_percent": 70, "off_throttle_percent": 45,
+    "front_camber_deg": -3.4, "rear_camber_deg": -2.0, "front_toe_deg": 0.02, "rear_toe_deg": 0.12,
+    "front_suspension": 38, "rear_suspension": 8, "front_anti_roll_bar": 12, "rear_anti_roll_bar": 10,
+    "front_ride_height": 24, "rear_ride_height": 50, "brake_pressure_percent": 98, "brake_bias_percent": 56,
+    "engine_braking_percent": 50, "rear_left_tyre_pressure_psi": 21.8, "rear_right_tyre_pressure_psi": 21.8,
+    "front_left_tyre_pressure_psi": 23.6, "front_right_tyre_pressure_psi": 23.6, "ballast": 6,
+}  # fmt: skip
+WING_AT_STOP = 2
+"""Clicks that the player's crew adds to the front wing at each stop."""
 PRIVATE_STATUS = (
     "fuel_mix", "front_brake_bias_percent", "fuel_in_tank_kg", "fuel_capacity_kg", "fuel_remaining_laps",
     "engine_power_ice_w", "engine_power_mguk_w", "ers_store_j", "ers_deploy_mode", "ers_harvested_mguk_j",
@@ -155,10 +167,11 @@ class Machine:
         for index, car in enumerate(self.model.cars):
             for incident in car.incidents:
                 if incident.kind == "collision":
-                    cars["front_left_wing_damage"][:, index] = np.where(state.time_s >= incident.time_s, 11, 0)
+                    hit = state.time_s >= incident.time_s
+                    cars["front_left_wing_damage"][:, index] = np.where(hit, HIT_WING_PERCENT, 0)
             if car.is_retired:
                 cars["engine_damage"][:, index] = np.where(state.time_s >= car.retired_s, 100, 0)
-        cars["engine_ice_wear"] = 4 + state.lap // 12
+        cars["engine_ice_wear"] = ice_wear_percent(state.lap)
         cars[:, self.restricted] = np.zeros((), cars.dtype)
         return packets
 
@@ -166,34 +179,40 @@ class Machine:
         """A CarTelemetry2 packet for each frame: active aero opens on the straights, overtake within a second."""
         packets = self.wire.blank("car_telemetry_2", frames)
         cars = packets["cars"][:, : self.cars]
-        throttle, _ = pedals(state)
-        close = (gaps_ms < DRS_GAP_MS) & (state.position > 1) & state.is_racing
-        straight = self._in_zone(state)
-        cars["active_aero_available"] = straight
-        cars["active_aero_mode"] = straight & (throttle > 0.8)
-        cars["overtake_available"] = close
-        cars["overtake_active"] = close & (throttle > 0.95)
+        cars["active_aero_available"] = self._in_zone(state)
+        cars["active_aero_mode"] = self.opens_wings(state)
+        cars["overtake_available"] = (gaps_ms < DRS_GAP_MS) & (state.position > 1) & state.is_racing
+        cars["overtake_active"] = self.overtakes(state, gaps_ms)
         cars["has_2026_regulations"] = 1
         return packets
 
-    def setups(self, frame: int) -> Packets:
+    def opens_wings(self, state: State) -> NDArray[np.bool_]:
+        """(frames, cars): active aero in use."""
+        throttle, _ = pedals(state)
+        return np.asarray(self._in_zone(state) & (throttle > 0.8))
+
+    def overtakes(self, state: State, gaps_ms: Ints) -> NDArray[np.bool_]:
+        """(frames, cars): overtake in use."""
+        throttle, _ = pedals(state)
+        return np.asarray((gaps_ms < DRS_GAP_MS) & (state.position > 1) & state.is_racing & (throttle > 0.95))
+
+    def setup(self, index: int, time_s: float) -> dict[str, float]:
+        """A car's setup at a time, by member."""
+        car = self.model.cars[index]
+        changes = sum(stop.release_s <= time_s for stop in car.stops) if car.driver.is_player else 0
+        fuel_kg = float(self._energy["fuel_start_kg"][index, 0])
+        return SETUP | {"front_wing": SETUP["front_wing"] + WING_AT_STOP * changes, "fuel_load_kg": fuel_kg}
+
+    def setups(self, frame: int, time_s: float) -> Packets:
         """A CarSetups packet."""
         packets = self.wire.blank("car_setups", np.array([frame]))
         cars = packets["cars"][:, : self.cars]
-        values = {
-            "front_wing": 28, "rear_wing": 25, "on_throttle_percent": 70, "off_throttle_percent": 45,
-            "front_camber_deg": -3.4, "rear_camber_deg": -2.0, "front_toe_deg": 0.02, "rear_toe_deg": 0.12,
-            "front_suspension": 38, "rear_suspension": 8, "front_anti_roll_bar": 12, "rear_anti_roll_bar": 10,
-            "front_ride_height": 24, "rear_ride_height": 50, "brake_pressure_percent": 98, "brake_bias_percent": 56,
-            "engine_braking_percent": 50, "rear_left_tyre_pressure_psi": 21.8, "rear_right_tyre_pressure_psi": 21.8,
-            "front_left_tyre_pressure_psi": 23.6, "front_right_tyre_pressure_psi": 23.6, "ballast": 6,
-        }  # fmt: skip
-        for name in set(values) & names_of(cars):
-            cars[name] = values[name]
-        cars["fuel_load_kg"] = self._energy["fuel_start_kg"][:, 0]
+        setups = [self.setup(index, time_s) for index in range(self.cars)]
+        for name in set(setups[0]) & names_of(cars):
+            cars[name] = [setup[name] for setup in setups]
         cars[:, self.restricted] = np.zeros((), cars.dtype)
         if "next_front_wing_value" in names_of(packets):
-            packets["next_front_wing_value"] = values["front_wing"]
+            packets["next_front_wing_value"] = SETUP["front_wing"] + WING_AT_STOP
         return packets
 
     def tyre_sets(self, frame: int, state: State, index: int) -> Packets:
@@ -240,6 +259,11 @@ def pedals(state: State) -> tuple[Array, Array]:
     throttle = np.clip(force / acceleration_limit(state.speed_mps), 0, 1)
     brake = np.clip(-force / braking_limit(state.speed_mps), 0, 1)
     return throttle, brake
+
+
+def ice_wear_percent(lap: Ints) -> Ints:
+    """Of the combustion engine."""
+    return np.asarray(4 + lap // 12)
 
 
 def speed_kmh(state: State) -> Ints:

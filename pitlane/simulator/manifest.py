@@ -16,15 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from f1_packets import sample_order
-from pitlane.simulator import energy
+from pitlane.simulator import garage
 from pitlane.simulator.events import NOTHING, Event
-from pitlane.simulator.machine import Machine
+from pitlane.simulator.lap_truth import Lap, LapDamage, LapTruth, PitStop
 from pitlane.simulator.model import CarRace
-from pitlane.simulator.session import RACE, STEAM, points, result_ids
-from pitlane.simulator.wire import Wire
+from pitlane.simulator.session import RACE, SECOND_COLOUR, STEAM, points, result_ids
 
 if TYPE_CHECKING:
     from pitlane.simulator.race import Race
@@ -58,31 +55,8 @@ class Participant:
     is_player: bool
     is_telemetry_public: bool
     platform_id: int | None
-
-
-@dataclass(frozen=True)
-class Lap:
-    car_index: int
-    lap_number: int
-    lap_time_ms: int | None
-    sector1_ms: int | None
-    sector2_ms: int | None
-    sector3_ms: int | None
-    is_valid: bool
-    sector1_valid: bool
-    sector2_valid: bool
-    sector3_valid: bool
-    position: int
-    actual_compound_id: int
-    visual_compound_id: int
-    tyre_age_laps: int
-    is_pit_lap: bool
-    fuel_start_kg: float | None
-    fuel_end_kg: float | None
-    fuel_used_kg: float | None
-    ers_deployed_j: float | None
-    ers_harvested_j: float | None
-    top_speed_kmh: int
+    shows_online_name: bool
+    livery_colours: list[str] | None
 
 
 @dataclass(frozen=True)
@@ -121,6 +95,7 @@ class Result:
     total_time_s: float
     penalties_s: int
     penalties: int
+    tyre_stints: list[dict[str, int | None]]
 
 
 @dataclass(frozen=True)
@@ -130,9 +105,13 @@ class Manifest:
     session: Session
     participants: list[Participant]
     laps: list[Lap]
+    damage: list[LapDamage]
+    pit_stops: list[PitStop]
     stints: list[Stint]
     events: list[EventRow]
     results: list[Result]
+    setups: list[garage.Setup]
+    tyre_sets: list[garage.TyreSet]
     datagrams: dict[str, int]
 
     def positions_by_lap(self) -> dict[int, list[int]]:
@@ -149,14 +128,17 @@ class Manifest:
     @classmethod
     def load(cls, path: Path) -> "Manifest":
         raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        rows = {"participants": Participant, "laps": Lap, "stints": Stint, "events": EventRow, "results": Result}
+        rows = {
+            "participants": Participant, "laps": Lap, "damage": LapDamage, "pit_stops": PitStop, "stints": Stint,
+            "events": EventRow, "results": Result, "setups": garage.Setup, "tyre_sets": garage.TyreSet,
+        }  # fmt: skip
         lists: dict[str, Any] = {name: [row(**values) for values in raw[name]] for name, row in rows.items()}
         return cls(session=Session(**raw["session"]), datagrams=raw["datagrams"], **lists)
 
 
 def manifest_of(race: "Race") -> Manifest:
     """The manifest of a race."""
-    config, circuit = race.config, race.model.track.circuit
+    config, circuit, truth = race.config, race.model.track.circuit, LapTruth(race)
     return Manifest(
         session=Session(
             packet_format=config.packet_format,
@@ -170,8 +152,10 @@ def manifest_of(race: "Race") -> Manifest:
             seed=config.seed,
             duration_s=race.duration_s,
         ),
-        participants=[_participant(car) for car in race.model.cars],
-        laps=_laps(race),
+        participants=[_participant(car, config.packet_format) for car in race.model.cars],
+        laps=truth.laps(),
+        damage=truth.damage(),
+        pit_stops=truth.pit_stops(),
         stints=[stint for car in race.model.cars for stint in _stints(car)],
         events=[_event(event) for event in race.events if event.code != "BUTN"],
         results=sorted(
@@ -181,11 +165,13 @@ def manifest_of(race: "Race") -> Manifest:
             ),
             key=lambda result: result.car_index,
         ),
+        setups=garage.setups(race),
+        tyre_sets=garage.tyre_sets(race),
         datagrams=race.counts(),
     )
 
 
-def _participant(car: CarRace) -> Participant:
+def _participant(car: CarRace, packet_format: int) -> Participant:
     driver = car.driver
     return Participant(
         car_index=driver.car_index,
@@ -198,58 +184,13 @@ def _participant(car: CarRace) -> Participant:
         is_player=driver.is_player,
         is_telemetry_public=not driver.is_restricted,
         platform_id=None if driver.is_ai else STEAM,
+        shows_online_name=not driver.is_ai,
+        livery_colours=[_hex(driver.colour), _hex(SECOND_COLOUR)] if packet_format >= 2025 else None,
     )
 
 
-def _laps(race: "Race") -> list[Lap]:
-    """Completed laps, and the one in which a car stopped for good."""
-    samples, clock = race.samples, race.clock
-    spans = []  # (car, lap, first and last frame sent in it, top speed)
-    for car in race.model.cars:
-        index = car.driver.car_index
-        shown = np.where(samples["racing"][:, index], samples["lap"][:, index], 0)
-        for lap in range(1, len(car.sectors_ms) + 1):
-            at = np.flatnonzero(shown == lap)
-            spans.append((car, lap, at[0], at[-1], int(samples["speed_kmh"][at, index].max())))
-    machine = Machine(Wire(race.config, clock), race.model)
-    moments = np.unique([frame for span in spans for frame in span[2:4]])
-    levels = machine.energy(race.field.at(clock.time_s(clock.frames[moments])))
-    share = energy.rules(race.config.packet_format).harvest_mguk_share
-    rows = []
-    for car, lap, first, last, top_speed in spans:
-        index, begin, end = car.driver.car_index, *np.searchsorted(moments, (first, last))
-        # All is sent as 32-bit floats, MGU-K and MGU-H each: what a receiver can know is their float sum and difference.
-        fuel_start, fuel_end = (np.float32(levels["fuel_kg"][at, index]) for at in (begin, end))
-        mguk_j, mguh_j = (np.float32(levels["harvested_j"][end, index] * part) for part in (share, 1 - share))
-        public = not car.driver.is_restricted
-        flags, sectors = car.valid_flags(lap), [*car.sectors_ms[lap - 1], None, None, None]
-        stint = car.stints[car.stint_of(lap)]
-        rows.append(
-            Lap(
-                car_index=index,
-                lap_number=lap,
-                lap_time_ms=car.lap_time_ms(lap) if lap <= car.laps_done else None,
-                sector1_ms=sectors[0],
-                sector2_ms=sectors[1],
-                sector3_ms=sectors[2],
-                is_valid=bool(flags & 1),
-                sector1_valid=bool(flags & 2),
-                sector2_valid=bool(flags & 4),
-                sector3_valid=bool(flags & 8),
-                position=int(samples["position"][last, index]),
-                actual_compound_id=stint.compound.actual_id,
-                visual_compound_id=stint.compound.visual_id,
-                tyre_age_laps=lap - stint.start_lap,
-                is_pit_lap=any(lap in (stop.lap, stop.lap + 1) for stop in car.stops),
-                fuel_start_kg=float(fuel_start) if public else None,
-                fuel_end_kg=float(fuel_end) if public else None,
-                fuel_used_kg=float(fuel_start - fuel_end) if public else None,
-                ers_deployed_j=float(np.float32(levels["deployed_j"][end, index])) if public else None,
-                ers_harvested_j=float(mguk_j + mguh_j) if public else None,
-                top_speed_kmh=top_speed,
-            )
-        )
-    return rows
+def _hex(colour: tuple[int, int, int]) -> str:
+    return f"#{bytes(colour).hex()}"
 
 
 def _stints(car: CarRace) -> list[Stint]:
@@ -291,4 +232,8 @@ def _result(position: int, car: CarRace, packet_format: int) -> Result:
         total_time_s=car.finish_ms / 1000,
         penalties_s=car.penalties_s,
         penalties=car.penalties,
+        tyre_stints=[
+            {name: getattr(stint, name) for name in ("end_lap", "actual_compound_id", "visual_compound_id")}
+            for stint in _stints(car)
+        ],
     )

@@ -92,7 +92,7 @@ class Race:
         """How many datagrams of each packet name are sent."""
         frames, cars = self.clock.frames, len(self.model.cars)
         every = dict.fromkeys(("motion", "lap_data", "car_telemetry", "car_status", "motion_ex"), len(frames))
-        rare = {name: int(self._due(frames, name).sum()) for name in RARE_FRAMES}
+        rare = {name: int(self.due(frames, name).sum()) for name in RARE_FRAMES}
         in_turn = rare.pop("in_turn")
         wire = Wire(self.config, self.clock)
         counts = (
@@ -141,7 +141,7 @@ class Race:
     def _frames(self, wire: Wire, session: SessionPackets, timing: Timing) -> Iterator[tuple[int, float, list[bytes]]]:
         """(frame, offset, its datagrams) for every frame sent."""
         machine = Machine(wire, self.model)
-        lap_starts = self._positions_at_lap_starts()
+        lap_starts = self.positions_at_lap_starts()
         for frames, state in self.states():
             gaps_ms, _ = timing.gaps_ms(state)
             every = [
@@ -158,30 +158,37 @@ class Race:
             for i, frame in enumerate(frames):
                 packets = [kind[i].tobytes() for kind in every]
                 moment, time_s = _slice(state, i), float(state.time_s[i])
-                if self._due(frame, "session"):
+                if self.due(frame, "session"):
                     packets.append(session.session(frame, time_s).tobytes())
-                if self._due(frame, "participants"):
+                if self.due(frame, "participants"):
                     packets.append(session.participants(frame).tobytes())
-                if self._due(frame, "car_setups"):
-                    packets.append(machine.setups(frame).tobytes())
-                if self._due(frame, "car_damage"):
+                if self.due(frame, "car_setups"):
+                    packets.append(machine.setups(frame, time_s).tobytes())
+                if self.due(frame, "car_damage"):
                     packets.append(damage[i].tobytes())
-                if self._due(frame, "in_turn"):
+                if self.due(frame, "in_turn"):
                     # Two rings, half a field apart, as in real packets.
-                    turn = frame // max(RARE_FRAMES["in_turn"], self.clock.step)
-                    cars = len(self.model.cars)
-                    packets.append(timing.session_history(frame, time_s, turn % cars).tobytes())
-                    packets.append(machine.tyre_sets(frame, moment, (turn + cars // 2) % cars).tobytes())
-                if wire.has("lap_positions") and self._due(frame, "lap_positions"):
+                    turn, tyres_turn = int(self._turn(frame)), int(self.tyre_sets_turn(frame))
+                    packets.append(timing.session_history(frame, time_s, turn).tobytes())
+                    packets.append(machine.tyre_sets(frame, moment, tyres_turn).tobytes())
+                if wire.has("lap_positions") and self.due(frame, "lap_positions"):
                     begun = lap_starts["frame"] <= frame
                     packets.append(timing.lap_positions(frame, np.where(begun, lap_starts["position"], 0)).tobytes())
                 yield int(frame), float(offsets[i]), packets
 
-    def _due(self, frame: Ints, name: str) -> NDArray[np.bool_]:
+    def tyre_sets_turn(self, frames: Ints) -> Ints:
+        """Whose tyre sets go with a frame that is due for something in turn."""
+        cars = len(self.model.cars)
+        return np.asarray((self._turn(frames) + cars // 2) % cars)
+
+    def _turn(self, frames: Ints) -> Ints:
+        return np.asarray(frames // max(RARE_FRAMES["in_turn"], self.clock.step) % len(self.model.cars))
+
+    def due(self, frame: Ints, name: str) -> NDArray[np.bool_]:
         """Whether a kind that is sent now and then goes with a frame: the first that is sent in its turn."""
         return frame % RARE_FRAMES[name] < self.clock.step
 
-    def _positions_at_lap_starts(self) -> dict[str, Packets]:
+    def positions_at_lap_starts(self) -> dict[str, Packets]:
         """(laps, cars): in which frame a car is first seen in a lap, and its place in it; laps never begun lie in the future."""
         lap, racing = self.samples["lap"], self.samples["racing"]
         frames = np.full((self.config.laps, len(self.model.cars)), np.iinfo(np.int64).max)

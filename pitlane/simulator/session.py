@@ -14,6 +14,8 @@ ONLINE_CUSTOM = 4
 SESSION_DURATION_S = 7200
 FINISHED_REASON = 2
 AI_PLATFORM, STEAM = 255, 1
+SECOND_COLOUR = (20, 20, 24)
+"""Of every livery."""
 POINTS = (25, 18, 15, 12, 10, 8, 6, 4, 2, 1)
 FORMULA_2026 = 13
 
@@ -86,7 +88,7 @@ class SessionPackets:
             row["platform"] = AI_PLATFORM if driver.is_ai else STEAM
             if "num_colours" in names_of(packet["cars"]):
                 row["num_colours"] = 2
-                row["livery_colours"][0], row["livery_colours"][1] = driver.colour, (20, 20, 24)
+                row["livery_colours"][0], row["livery_colours"][1] = driver.colour, SECOND_COLOUR
         return packets
 
     def lobby(self, session_time_s: float) -> Packets:

@@ -13,7 +13,10 @@ ON_TRACK = 4
 """Driver status in a race."""
 RUNNING_STINT = 255
 """End lap of a stint that has not ended; the game leaves it so in its last packets too."""
+NO_TRAP_LAP = 255
 MINUTE_MS = 60_000
+GAP_LIMIT_MS = 65_535
+"""The most that formats without minutes for a time can hold."""
 SHOWN_LAPS = 50
 """LapPositions holds so many laps; the rest of a longer race comes with another start lap."""
 
@@ -60,12 +63,18 @@ class Timing:
         cars["pit_lane_time_in_lane_ms"] = state.in_lane_s * 1000
         cars["pit_stop_timer_ms"] = state.in_box_s * 1000
         if "speed_trap_fastest_lap" in names_of(cars):
-            for index, (times, speeds, laps) in enumerate(self._traps):
-                best = np.searchsorted(times, state.time_s, side="right")
-                cars["speed_trap_fastest_speed_kmh"][:, index] = np.array([0.0, *speeds])[best]
-                cars["speed_trap_fastest_lap"][:, index] = np.array([255, *laps])[best]
+            for index in range(len(self._traps)):
+                speed_kmh, lap = self.trap_best(index, state.time_s)
+                cars["speed_trap_fastest_speed_kmh"][:, index] = speed_kmh
+                cars["speed_trap_fastest_lap"][:, index] = lap
         packets["time_trial_pb_car_index"] = packets["time_trial_rival_car_index"] = 255
         return packets
+
+    def trap_best(self, index: int, time_s: Array) -> tuple[Array, Ints]:
+        """A car's fastest speed in km/h at the speed trap until then and its lap; 0 and NO_TRAP_LAP before the first."""
+        times, speeds, laps = self._traps[index]
+        best = np.searchsorted(times, time_s, side="right")
+        return np.array([0.0, *speeds])[best], np.array([NO_TRAP_LAP, *laps])[best]
 
     def gaps_ms(self, state: State) -> tuple[Ints, Ints]:
         """Time since the car in front, and the leader, were where a car is now; who is home keeps the gap at the line."""
@@ -159,10 +168,10 @@ def contested(state: State) -> NDArray[np.bool_]:
 
 
 def _put_parts(target: Packets, name: str, value_ms: Ints | int) -> None:
-    """A time in its parts; formats without minutes for it hold no more than 65.535 s."""
+    """A time in its parts; formats without minutes for it hold no more than GAP_LIMIT_MS."""
     names = target.dtype.names or ()
     if f"{name}_minutes_part" in names:
         target[f"{name}_ms_part"] = value_ms % MINUTE_MS
         target[f"{name}_minutes_part"] = value_ms // MINUTE_MS
     else:
-        target[f"{name}_ms_part"] = np.minimum(value_ms, 65_535)
+        target[f"{name}_ms_part"] = np.minimum(value_ms, GAP_LIMIT_MS)

@@ -8,6 +8,10 @@ from typing import Literal, NamedTuple
 
 LOOPBACK = "127.0.0.1"
 
+PY4J = 25334
+"""Where NiFi looks for each Python process until that has said its port, and waits for ever if somebody is there who is
+silent, as the management server of another NiFi would be."""
+
 
 class Port(NamedTuple):
     number: int
@@ -51,6 +55,7 @@ class Ports:
     postgres: int = 20785
     superset: int = 20786
     nifi_management: int = 20787
+    spark: int = 20788
 
     @classmethod
     def chosen(cls) -> "Ports":
@@ -68,7 +73,7 @@ class Ports:
         numbers: list[int] = []
         while len(numbers) < len(names):
             number = 21000 + secrets.randbelow(11000)
-            if number not in numbers and Port(number).is_free() and Port(number, "udp").is_free():
+            if number not in (PY4J, *numbers) and Port(number).is_free() and Port(number, "udp").is_free():
                 numbers.append(number)
         return cls(**dict(zip(names, numbers, strict=True)))
 

@@ -5,7 +5,7 @@ does the rest, the same for `pitlane up`, which ends and leaves its servers runn
 them. Everything of a part lies below the stack's home:
 
     HOME/logs/NAME.log   what it prints; the run before is NAME.log.1
-    HOME/run/NAME.json   its pid and start time: a pid alone may be somebody else's by now
+    HOME/run/NAME.json   its pid and start time, as a pid alone may be somebody else's by now, and its address
     HOME/NAME/           its data
 
 Every server leads a session of its own, so Ctrl-C in the terminal does not reach it, and whatever it started itself
@@ -114,11 +114,14 @@ class Server(ABC):
     # What the base does
 
     def start(self, timeout_s: float | None = None) -> None:
-        """Starts it unless it runs, and returns when it is healthy.
+        """Starts it unless it runs, and returns when it is healthy. One that runs elsewhere than it should by now (its
+        port or its scheme was set otherwise since) is started anew.
 
         Raises `PortTaken` when another program has one of its ports, and `StartFailed` with the tail of the log when it
         ends or is not healthy in time; then nothing of it is left running.
         """
+        if self.process() is not None and self._recorded()[2] != self.address:
+            self.stop()
         if self.process() is None:
             self._end_strays()
             self._refuse_taken_ports()
@@ -164,7 +167,7 @@ class Server(ABC):
         """The running process, also one that another command started; None when it does not run."""
         if self._child is not None and self._child.poll() is not None:
             return None
-        pid, started = self._recorded()
+        pid, started, _ = self._recorded()
         try:
             process = psutil.Process(pid)
             if abs(process.create_time() - started) < 1 and _runs(process):
@@ -204,17 +207,18 @@ class Server(ABC):
             )
         if self.niceness:
             _step_back(self._child.pid, self.niceness)
-        record = {"pid": self._child.pid, "started": psutil.Process(self._child.pid).create_time()}
+        started = psutil.Process(self._child.pid).create_time()
+        record = {"pid": self._child.pid, "started": started, "address": self.address}
         part = self._pid_file.with_suffix(".part")
         part.write_text(json.dumps(record))
         part.replace(self._pid_file)
 
-    def _recorded(self) -> tuple[int, float]:
+    def _recorded(self) -> tuple[int, float, str]:
         try:
             record = json.loads(self._pid_file.read_text())
-            return record["pid"], record["started"]
+            return record["pid"], record["started"], record.get("address", "")
         except (OSError, ValueError, KeyError):
-            return -1, 0.0
+            return -1, 0.0, ""
 
     def _session(self, leader: int) -> list[psutil.Process]:
         """The members of the server's session, its leader included."""
@@ -229,7 +233,7 @@ class Server(ABC):
 
     def _end_strays(self) -> None:
         """Kills what a server left behind in its session, whether it was stopped or died."""
-        leader, started = self._recorded()
+        leader, started, _ = self._recorded()
         if leader < 0:
             return
         try:

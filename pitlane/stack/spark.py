@@ -1,8 +1,6 @@
 """The Spark application as a child process, and the jars that it needs beside pyspark's own."""
 
-import json
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -10,10 +8,11 @@ from typing import ClassVar
 from pitlane.settings import REPOSITORY
 from pitlane.stack import environment as stack_environment
 from pitlane.stack import jdks, maven, tools
+from pitlane.stack.ports import LOOPBACK, Port
 from pitlane.stack.server import BEHIND_LIVE, Health, Server
+from spark import progress
 
 POM = maven.POMS / "spark-jars.xml"
-SILENT_S = 15
 
 
 def install(tools_folder: Path) -> Path:
@@ -30,14 +29,18 @@ class SparkServer(Server):
     title: ClassVar[str] = "Spark"
     niceness: ClassVar[int] = BEHIND_LIVE
 
-    def __init__(self, home: Path, env_file: Path) -> None:
+    def __init__(self, home: Path, port: int, env_file: Path) -> None:
         super().__init__(home)
+        self._port = port
         self._env_file = env_file
-        self._progress = self.folder / "progress.json"  # beside the checkpoint (spark.stream)
+        self._checkpoint = self.folder / "checkpoint"
 
     @property
     def address(self) -> str:
-        return ""  # it only connects to others
+        return f"http://{LOOPBACK}:{self._port}/metrics"
+
+    def ports(self) -> Sequence[Port]:
+        return (Port(self._port),)
 
     def command(self) -> Sequence[str]:
         return sys.executable, "-m", "spark.jobs.facts"
@@ -46,17 +49,11 @@ class SparkServer(Server):
         return environment(self._env_file, self.home)
 
     def prepare(self) -> None:
-        self._progress.unlink(missing_ok=True)  # what the run before said
+        progress.file(self._checkpoint).unlink(missing_ok=True)  # what the run before said
 
     def health(self) -> Health:
-        """From the file that the application rewrites every second; a query that cannot go on tells why in it."""
-        try:
-            said = json.loads(self._progress.read_text())
-        except (OSError, ValueError):
-            return Health(False, "has not begun")
-        silent_s = time.time() - said["at"]
-        if silent_s > SILENT_S:
-            return Health(False, f"has said nothing for {silent_s:.0f} s")
+        """What the application says every second of itself; a query that cannot go on tells why."""
+        said = progress.read(self._checkpoint)
         if said["state"] != "running":
             return Health(False, f"{said['state']} {said['error']}".strip())
         batch = said.get("batch_id")

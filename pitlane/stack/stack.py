@@ -66,7 +66,7 @@ class Stack:
             listen_port=ports.nifi_listen,
             secure=stores if environment.is_secure(self.values) else None,
         )
-        self.spark = SparkServer(home, env_file)
+        self.spark = SparkServer(home, ports.spark, env_file)
         self.superset = SupersetServer(home, ports.superset, env_file)
         self.gateway = GatewayServer(home, ports, self.values.get("PITLANE_UDP_HOST", LOOPBACK), env_file)
 

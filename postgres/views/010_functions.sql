@@ -1,3 +1,7 @@
+COMMENT ON SCHEMA core IS 'Facts: what the packets said. Every table and column is described in docs/tables.md.';
+COMMENT ON SCHEMA ref IS 'What the game''s ids mean. Described in docs/tables.md.';
+COMMENT ON SCHEMA mart IS 'Views with names, seconds and texts: begin here. Described in docs/tables.md.';
+
 -- Times as people at a circuit read them: 1:17.123, and 1:02:03.456 for whole races.
 CREATE OR REPLACE FUNCTION mart.clock(milliseconds bigint) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE

@@ -10,6 +10,9 @@ import numpy as np
 from f1_packets import PACKETS, SESSION_END_ORDER, Packet
 from f1_packets.block import entry_dtype
 
+OF_A_LOBBY = "lobby_info"
+"""The packet that is sent when there is no session."""
+
 
 class Block(NamedTuple):
     """The value of a Kafka record with what its headers say."""
@@ -73,7 +76,8 @@ class Decoded(NamedTuple):
 def decode(blocks: Iterable[Block]) -> Decoded:
     """Reads blocks with the packets' tables; a block that does not fit its packet is counted and left out.
 
-    Datagrams without a session (UID 0: menus and lobby) are counted and left out too.
+    Datagrams without a session (UID 0: menus and lobby) are counted and left out too, but for those that tell of a
+    lobby, whose rows belong to no session.
     """
     contents: dict[Packet, list[bytes]] = defaultdict(list)
     shards: dict[Packet, list[int]] = defaultdict(list)
@@ -109,7 +113,7 @@ def orders(header: np.ndarray) -> np.ndarray:
 def _in_session(packet: Packet, entries: np.ndarray) -> np.ndarray:
     header = entries["datagram"]["header"]
     same_kind = (header["packet_format"] == packet.format) & (header["packet_id"] == packet.id)
-    return same_kind & (header["session_uid"] != 0)
+    return same_kind & ((header["session_uid"] != 0) | (packet.name == OF_A_LOBBY))
 
 
 def _sessions(arrays: list[tuple[np.ndarray, np.ndarray]]) -> tuple[Sessions, list[np.ndarray]]:

@@ -1,4 +1,8 @@
-"""One car, one frame, four packets: LapData joined with CarTelemetry, CarStatus and Motion."""
+"""One car, one frame, several packets: LapData joined with what else the game sent of the same frame.
+
+CarTelemetry, CarStatus and Motion come with every frame and make it complete. CarTelemetry2 does too, but only since
+2026; CarDamage comes ten times a second; MotionEx is of the player's car alone.
+"""
 
 from dataclasses import dataclass
 
@@ -8,7 +12,9 @@ from f1_packets import SESSION_END_ORDER
 from spark.jobs.blocks import Decoded, Samples
 
 PARTNERS = ("car_telemetry", "car_status", "motion")
-PACKETS_OF_A_FRAME = ("lap_data", *PARTNERS)
+"""What makes a frame complete."""
+SPARSE_PARTNERS = ("car_telemetry_2", "car_damage", "motion_ex")
+"""What some frames have, or some formats or rigs."""
 
 RACING = 2
 """LapData's result status `active`. 0 is an empty slot or a ghost, 3 and above a car that has ended its race."""
@@ -22,6 +28,31 @@ def frame_key(samples: Samples) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
+class Partner:
+    """A kind's packets and, for each row of CarFrames, where its own is."""
+
+    packets: np.ndarray | None
+    """All packets of the kind, None if there are none."""
+    at: np.ndarray
+    """Index of the row's packet, or -1."""
+
+    def take(self, index: np.ndarray) -> "Partner":
+        return Partner(self.packets, self.at[index])
+
+    def read(self, car: np.ndarray, field: str, wheel: int | None) -> np.ma.MaskedArray:
+        """`CarFrames.of`."""
+        if self.packets is None:
+            return np.ma.masked_all(len(self.at), "f4")
+        of_all_cars = "cars" in (self.packets.dtype.names or ())
+        records = self.packets["cars"] if of_all_cars else self.packets
+        if field not in (records.dtype.names or ()):
+            return np.ma.masked_all(len(self.at), "f4")
+        index = (self.at, car) if of_all_cars else (self.at,)
+        values = records[field][index if wheel is None else (*index, wheel)]
+        return np.ma.MaskedArray(values, self.at < 0)
+
+
+@dataclass(frozen=True, eq=False)
 class CarFrames:
     """Rows of cars that race: one for each LapData frame and car, with the same frame's other packets."""
 
@@ -30,22 +61,36 @@ class CarFrames:
     car: np.ndarray
     _frame: np.ndarray
     _lap_data: np.ndarray
-    _partners: dict[str, tuple[np.ndarray | None, np.ndarray]]
-    """name → (cars of all its packets, for each row the packet's index or -1)"""
+    """(frames,) whole LapData packets"""
+    _partners: dict[str, Partner]
 
     def lap(self, field: str) -> np.ndarray:
-        return self._lap_data[field][self._frame, self.car]
+        """A member of the car's LapData."""
+        return self._lap_data["cars"][field][self._frame, self.car]
+
+    def lap_or_null(self, field: str) -> np.ndarray:
+        """A member of the car's LapData, masked in formats that do not have it."""
+        there = field in (self._lap_data.dtype["cars"].base.names or ())
+        return self.lap(field) if there else np.ma.masked_all(len(self.car), "f4")
+
+    def lap_of_all(self, field: str) -> np.ndarray:
+        """(rows, cars): a member of every car in the row's LapData."""
+        return self._lap_data["cars"][field][self._frame]
+
+    @property
+    def session_time_s(self) -> np.ndarray:
+        return self._lap_data["header"]["session_time_s"][self._frame]
 
     def has(self, name: str) -> np.ndarray:
-        """Whether the frame had this packet."""
-        return self._partners[name][1] >= 0
+        """Whether the frame had this packet; of MotionEx: whether it was this car's."""
+        return self._partners[name].at >= 0
 
-    def of(self, name: str, field: str) -> np.ma.MaskedArray:
-        """A partner's field, masked where the frame lacks the packet."""
-        cars, at = self._partners[name]
-        if cars is None:
-            return np.ma.masked_all(len(at), "f4")
-        return np.ma.MaskedArray(cars[field][at, self.car], at < 0)
+    def of(self, name: str, field: str, wheel: int | None = None) -> np.ma.MaskedArray:
+        """A partner's member, masked where the frame lacks the packet or the format the member.
+
+        `wheel` is an index into postgres.columns.WHEELS, for members that are arrays of four.
+        """
+        return self._partners[name].read(self.car, field, wheel)
 
     @property
     def is_complete(self) -> np.ndarray:
@@ -57,9 +102,13 @@ class CarFrames:
         return self.of("car_status", "ers_harvested_mguk_j") + self.of("car_status", "ers_harvested_mguh_j")
 
     def take(self, index: np.ndarray) -> "CarFrames":
-        partners = {name: (cars, at[index]) for name, (cars, at) in self._partners.items()}
         return CarFrames(
-            self.session[index], self.order[index], self.car[index], self._frame[index], self._lap_data, partners
+            self.session[index],
+            self.order[index],
+            self.car[index],
+            self._frame[index],
+            self._lap_data,
+            {name: partner.take(index) for name, partner in self._partners.items()},
         )
 
 
@@ -79,14 +128,20 @@ def _join(laps: Samples, decoded: Decoded) -> CarFrames:
         & (cars["current_lap_num"] > 0)
     )
     frame, car = np.nonzero(racing)
-    partners: dict[str, tuple[np.ndarray | None, np.ndarray]] = {}
-    for name in PARTNERS:
+    partners = {}
+    for name in (*PARTNERS, *SPARSE_PARTNERS):
         found = next((s for s in decoded.of(name) if s.packet.format == laps.packet.format), None)
-        if found is None:
-            partners[name] = (None, np.full(len(frame), -1))
-            continue
-        theirs, at = np.unique(frame_key(found), return_index=True)
-        place = np.minimum(np.searchsorted(theirs, keys), len(theirs) - 1)
-        index = np.where(theirs[place] == keys, at[place], -1)
-        partners[name] = (found.datagrams["cars"], index[frame])
-    return CarFrames(laps.session[frame], laps.order[frame], car, frame, cars, partners)
+        at = _places(keys, found)[frame]
+        if found is not None and not found.packet.num_cars:
+            at = np.where(found.header["player_car_index"][at] == car, at, -1)
+        partners[name] = Partner(None if found is None else found.datagrams, at)
+    return CarFrames(laps.session[frame], laps.order[frame], car, frame, laps.datagrams, partners)
+
+
+def _places(keys: np.ndarray, found: Samples | None) -> np.ndarray:
+    """For each frame the index of its packet, or -1."""
+    if found is None:
+        return np.full(len(keys), -1)
+    theirs, at = np.unique(frame_key(found), return_index=True)
+    place = np.minimum(np.searchsorted(theirs, keys), len(theirs) - 1)
+    return np.where(theirs[place] == keys, at[place], -1)

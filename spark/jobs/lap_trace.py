@@ -13,12 +13,17 @@ BINS = 1000
 """No track is 10 km long; a distance beyond is garbage."""
 
 
-def lap_trace(rows: CarFrames, sessions: Sessions) -> pa.Table:
-    """One row for each (session, rig, car, lap, bin): of a bin's samples the newest complete one."""
+def on_track(rows: CarFrames) -> tuple[CarFrames, np.ndarray]:
+    """The rows that lie on a lap, and the bin of each."""
     distance = rows.lap("lap_distance_m")
     # The distance is negative between the grid, or a time trial's first metres, and the line.
     rows = rows.take(np.flatnonzero((distance >= 0) & (distance < BIN_M * BINS)))
-    place = (rows.lap("lap_distance_m") // BIN_M).astype("i2")
+    return rows, (rows.lap("lap_distance_m") // BIN_M).astype("i2")
+
+
+def lap_trace(rows: CarFrames, sessions: Sessions) -> pa.Table:
+    """One row for each (session, rig, car, lap, bin): of a bin's samples the newest complete one."""
+    rows, place = on_track(rows)
     lap_number = rows.lap("current_lap_num")
     bins = (rows.session, rows.car, lap_number, place)
     stands = newest(bins, (rows.is_complete, rows.order))
@@ -49,6 +54,14 @@ def lap_trace(rows: CarFrames, sessions: Sessions) -> pa.Table:
             "world_x_m": rows.of("motion", "world_position_x_m"),
             "world_y_m": rows.of("motion", "world_position_y_m"),
             "world_z_m": rows.of("motion", "world_position_z_m"),
+            "active_aero_mode": rows.of("car_telemetry_2", "active_aero_mode"),
+            "is_active_aero_available": rows.of("car_telemetry_2", "active_aero_available") > 0,
+            "active_aero_activation_distance_m": rows.of("car_telemetry_2", "active_aero_activation_distance_m"),
+            "is_overtake_available": rows.of("car_telemetry_2", "overtake_available") > 0,
+            "is_overtake_active": rows.of("car_telemetry_2", "overtake_active") > 0,
+            "overtake_activation_distance_m": rows.of("car_telemetry_2", "overtake_activation_distance_m"),
+            "is_2026_regulations": rows.of("car_telemetry_2", "has_2026_regulations") > 0,
+            "is_wrong_way": rows.of("car_telemetry_2", "driving_wrong_way") > 0,
             "position": rows.lap("car_position"),
             "pit_status": rows.lap("pit_status"),
             "overall_frame": rows.order,

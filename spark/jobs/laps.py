@@ -1,4 +1,7 @@
-"""core.lap, core.stint and core.history: places and tyres from samples, times and stints from SessionHistory."""
+"""core.lap, core.stint and core.history: places and tyres from samples, times and stints from SessionHistory.
+
+The place at the start of a lap comes from LapPositions.
+"""
 
 import numpy as np
 import pyarrow as pa
@@ -7,19 +10,38 @@ from f1_packets import PACKET_IDS, PACKETS
 from spark.facts import FACTS
 from spark.jobs.blocks import Samples, Sessions
 from spark.jobs.frames import CarFrames
+from spark.jobs.gaps import gaps_ms
 from spark.jobs.order import newest
 
 VALID = {"is_valid": 1, "sector1_valid": 2, "sector2_valid": 4, "sector3_valid": 8}
 """Bits of SessionHistory's `valid_flags`."""
 STILL_RUNNING = 255
 """A stint's end lap while the tyres are on the car."""
+NO_LAP = 255
+"""The lap of a speed trap that a car has not passed yet; a car that is nobody's says 0."""
 
 
 def lap_place(rows: CarFrames, sessions: Sessions) -> pa.Table:
-    """The position at the last sample of each lap."""
+    """Position, gaps and what the stewards noted, at the last sample of each lap."""
     rows = rows.take(newest((rows.session, rows.car, rows.lap("current_lap_num")), (rows.order,)))
+    to_leader, to_ahead = gaps_ms(rows)
+    trap_kmh, trap_lap = rows.lap_or_null("speed_trap_fastest_speed_kmh"), rows.lap_or_null("speed_trap_fastest_lap")
+    no_trap = np.ma.getmaskarray(trap_lap) | (np.ma.getdata(trap_lap) == NO_LAP)
     return FACTS["lap_place"].rows(
-        {**_lap_key(rows, sessions), "position": rows.lap("car_position"), "overall_frame": rows.order}
+        {
+            **lap_key(rows, sessions),
+            "position": rows.lap("car_position"),
+            "gap_to_leader_ms": to_leader,
+            "gap_to_ahead_ms": to_ahead,
+            "corner_cutting_warnings": rows.lap("corner_cutting_warnings"),
+            "total_warnings": rows.lap("total_warnings"),
+            "penalties_s": rows.lap("penalties_s"),
+            "unserved_drive_throughs": rows.lap("num_unserved_drive_through_pens"),
+            "unserved_stop_gos": rows.lap("num_unserved_stop_go_pens"),
+            "speed_trap_best_kmh": np.ma.MaskedArray(trap_kmh, no_trap),
+            "speed_trap_best_lap": np.ma.MaskedArray(trap_lap, no_trap),
+            "overall_frame": rows.order,
+        }
     )
 
 
@@ -29,7 +51,7 @@ def lap_start(rows: CarFrames, sessions: Sessions) -> pa.Table:
     rows = rows.take(newest((rows.session, rows.car, rows.lap("current_lap_num")), (-rows.order,)))
     return FACTS["lap_start"].rows(
         {
-            **_lap_key(rows, sessions),
+            **lap_key(rows, sessions),
             "fuel_start_kg": rows.of("car_status", "fuel_in_tank_kg"),
             "start_frame": rows.order,
         }
@@ -42,7 +64,7 @@ def lap_status(rows: CarFrames, sessions: Sessions) -> pa.Table:
     rows = rows.take(newest((rows.session, rows.car, rows.lap("current_lap_num")), (rows.order,)))
     return FACTS["lap_status"].rows(
         {
-            **_lap_key(rows, sessions),
+            **lap_key(rows, sessions),
             "actual_compound_id": rows.of("car_status", "actual_tyre_compound"),
             "visual_compound_id": rows.of("car_status", "visual_tyre_compound"),
             "tyre_age_laps": rows.of("car_status", "tyres_age_laps"),
@@ -54,8 +76,38 @@ def lap_status(rows: CarFrames, sessions: Sessions) -> pa.Table:
     )
 
 
-def _lap_key(rows: CarFrames, sessions: Sessions) -> dict[str, np.ndarray]:
+def lap_key(rows: CarFrames, sessions: Sessions) -> dict[str, np.ndarray]:
+    """The key columns of a fact by car and lap."""
     return {**sessions.key(rows.session), "car_index": rows.car, "lap_number": rows.lap("current_lap_num")}
+
+
+def lap_line(packets: Samples, sessions: Sessions) -> pa.Table:
+    """The place of each car at the start of each lap, as the first packet since the last flashback says; 0 is no record.
+
+    A packet holds 50 laps from `lap_start` on, so a long race is told by several that do not repeat each other. Within
+    those 50 the places come again every second: that the first stands saves writing them as often. How many frames
+    flashbacks have taken back is the difference of the header's two frame numbers, so that a packet alone tells which
+    flashback it is behind.
+    """
+    sent = packets.datagrams
+    positions = sent["positions"]
+    listed = np.arange(positions.shape[1]) < sent["num_laps"][:, None]
+    row, lap, car = np.nonzero((positions > 0) & listed[:, :, None])
+    lap_number = sent["lap_start"][row].astype("i8") + lap + 1
+    header = packets.header
+    rewound = header["overall_frame_identifier"].astype("i8") - header["frame_identifier"]
+    stands = newest((packets.session[row], car, lap_number), (rewound[row], -packets.order[row]))
+    row, lap, car = row[stands], lap[stands], car[stands]
+    return FACTS["lap_line"].rows(
+        {
+            **sessions.key(packets.session[row]),
+            "car_index": car,
+            "lap_number": lap_number[stands],
+            "start_position": positions[row, lap, car],
+            "line_frame": packets.order[row],
+            "line_rewound": rewound[row],
+        }
+    )
 
 
 def history(packets: Samples, sessions: Sessions) -> pa.Table:

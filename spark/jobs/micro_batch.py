@@ -6,7 +6,20 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from spark.facts import FACTS, PENDING
-from spark.jobs import drivers, events, frames, lap_trace, laps, pending
+from spark.jobs import (
+    drivers,
+    events,
+    frames,
+    garage,
+    lap_damage,
+    lap_trace,
+    laps,
+    lobby,
+    pending,
+    pit_samples,
+    player_trace,
+    time_trial,
+)
 from spark.jobs.blocks import Block, decode
 
 _BY_CARS = {
@@ -14,14 +27,22 @@ _BY_CARS = {
     "lap_start": laps.lap_start,
     "lap_status": laps.lap_status,
     "lap_trace": lap_trace.lap_trace,
+    "lap_damage": lap_damage.lap_damage,
+    "player_trace": player_trace.player_trace,
+    "pit_sample": pit_samples.pit_samples,
 }
 _BY_PACKET = {
     "participant": ("participants", drivers.participants),
     "history": ("session_history", laps.history),
     "lap_times": ("session_history", laps.lap_times),
     "stint": ("session_history", laps.stints),
+    "lap_line": ("lap_positions", laps.lap_line),
     "event": ("event", events.events),
     "result": ("final_classification", drivers.results),
+    "setup": ("car_setups", garage.setups),
+    "tyre_set": ("tyre_sets", garage.tyre_sets),
+    "time_trial": ("time_trial", time_trial.records),
+    "lobby_player": ("lobby_info", lobby.players),
 }
 
 

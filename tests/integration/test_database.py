@@ -1,11 +1,14 @@
 """Migrations, roles and reference data on a real server."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg
 import pytest
 import sqlalchemy
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from pydantic import SecretStr
 
@@ -23,10 +26,7 @@ def own(postgres_server: PostgresServer, database: SupersetSettings) -> Iterator
 
 
 def test_migrations_end_in_the_defined_tables(own: SupersetSettings) -> None:
-    engine = sqlalchemy.create_engine(
-        "postgresql+psycopg://", creator=lambda: psycopg.connect(own.conninfo("owner")), poolclass=sqlalchemy.NullPool
-    )
-    with engine.connect() as connection:
+    with _as(own, "owner") as connection:
         options = {
             "include_schemas": True,
             "include_name": lambda name, kind, _: kind != "schema" or name in ("core", "ref"),
@@ -51,6 +51,30 @@ def test_a_second_upgrade_changes_nothing_but_passwords(own: SupersetSettings, p
         migrate.upgrade(own, postgres_server.conninfo())
 
 
+def test_what_the_first_version_wrote_is_kept(own: SupersetSettings, postgres_server: PostgresServer) -> None:
+    with _as(own, "owner") as connection:
+        connection.exec_driver_sql("DROP SCHEMA mart CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA mart")
+        config = Config(migrate.FOLDER / "alembic.ini")
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
+        connection.exec_driver_sql(
+            "INSERT INTO core.lap (session_uid, rig, car_index, lap_number, lap_time_ms) VALUES (1, 'a', 0, 1, 80000)"
+        )
+    migrate.upgrade(own, postgres_server.conninfo())
+    with psycopg.connect(own.conninfo("reader")) as reader:
+        assert reader.execute("SELECT lap_time_ms, start_position FROM core.lap").fetchall() == [(80_000, None)]
+
+
+@contextmanager
+def _as(settings: SupersetSettings, role: str) -> Iterator[sqlalchemy.Connection]:
+    engine = sqlalchemy.create_engine(
+        "postgresql+psycopg://", creator=lambda: psycopg.connect(settings.conninfo(role)), poolclass=sqlalchemy.NullPool
+    )
+    with engine.begin() as connection:
+        yield connection
+
+
 def test_a_missing_password_is_refused(database: SupersetSettings, postgres_server: PostgresServer) -> None:
     without = database.model_copy(update={"postgres_spark_password": SecretStr("")})
     with pytest.raises(DatabaseError, match="pitlane_spark"):
@@ -64,6 +88,9 @@ def test_a_missing_password_is_refused(database: SupersetSettings, postgres_serv
         ("reader", "CREATE TEMPORARY TABLE t (i int)"),
         ("gateway", "DELETE FROM core.session"),
         ("gateway", "SELECT 1 FROM core.lap"),
+        ("gateway", "SELECT 1 FROM core.lobby_player"),
+        ("spark", "SELECT 1 FROM core.weather_forecast"),
+        ("spark", "UPDATE ref.game_mode SET name = ''"),
         ("gateway", "CREATE TABLE core.t (i int)"),
         ("spark", "UPDATE core.session SET track_id = 1"),
         ("spark", "DROP TABLE core.lap"),

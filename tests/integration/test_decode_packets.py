@@ -1,6 +1,6 @@
 """A branch with DecodePackets on a real NiFi: blocks of every packet of every format, as JSON and as CSV, against
 `pitlane tap` and an independent decoder; blocks that are none; and the branch as a version, in a second group, and after
-a restart.
+NiFi was stopped or killed.
 """
 
 import csv
@@ -325,6 +325,55 @@ def test_a_branch_is_part_of_a_version_and_runs_elsewhere(
     for block_id, record in records(settings, DECODED, set(wanted)).items():
         assert record.value.splitlines() == as_tap_prints(wanted.pop(block_id))
     assert not wanted
+    for queue in branches:
+        queued(settings, queue, 1)
 
     # NiFi made no environment for them, so it asked no pip.
     assert not (own.nifi.folder / "work" / "python" / "extensions").exists()
+
+
+def test_the_branch_runs_on_after_nifi_was_stopped(settings: NifiSettings, branches: Branches, own: Stack) -> None:
+    with connection.to(settings):
+        for run in (False, True):
+            canvas.schedule_processor(find("Route by packet ID"), run)
+    own.nifi.stop()  # at once: NiFi has not written yet that the router runs
+    own.nifi.start()
+    arrives_once(settings, branches, set())
+
+
+def test_what_waits_before_the_decoders_arrives_once_after_nifi_was_killed(
+    settings: NifiSettings, branches: Branches, own: Stack
+) -> None:
+    process = own.nifi.process()
+    assert process is not None
+    for python in process.children():
+        python.suspend()
+    blocks = [as_block(PACKETS[2025, 10], datagram(10)) for _ in range(20)]
+    waiting = {attributes["block.id"] for attributes, _ in blocks}
+    assert post(settings, blocks) == 200
+    # The router gives a block to its own topic and to the decoders at once.
+    assert records(settings, topics.topic("car_damage"), waiting).keys() == waiting
+    assert not records(settings, DECODED, waiting, timeout_s=1)
+
+    process.kill()
+    own.nifi.stop()  # what a killed server leaves to clean up
+    own.nifi.start()
+    arrives_once(settings, branches, waiting)
+
+
+def arrives_once(settings: NifiSettings, branches: Branches, waiting: set[str]) -> None:
+    """Those blocks, and one that is posted now, go through all three branches once."""
+    block = as_block(PACKETS[2025, 10], datagram(10))
+    wait(lambda: accepted(settings, block))
+    wanted = waiting | {block[0]["block.id"]}
+    assert records(settings, DECODED, wanted).keys() == wanted
+    for queue in branches:
+        came = [attributes["block.id"] for attributes, _ in queued(settings, queue, len(wanted))]
+        assert sorted(came) == sorted(wanted)
+
+
+def accepted(settings: NifiSettings, flow_file: FlowFile) -> bool:
+    try:
+        return post(settings, [flow_file]) == 200
+    except OSError:  # a NiFi that has just started opens the port a little later
+        return False

@@ -1,5 +1,6 @@
 """The sink on a real Postgres: any order, any cuts and any duplicates end in the same tables."""
 
+import itertools
 import random
 import struct
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from spark.sink import Counts, Sink
 from tests.blocks import Timed, blocks
 from tests.integration.history import Content, content, empty, fresh_database
 from tests.shared import RACE_2026, needs_recordings
+from tests.unit import test_packet_facts as packets
 from tests.unit.test_history_facts import SIGNED_UID, lap_data, motion, participants, session_history, status, telemetry
 
 
@@ -154,6 +156,67 @@ def test_what_a_flashback_undid_vanishes(sink: Sink, own: SupersetSettings, late
     assert laps == [(1, 90_000, None), (2, None, 900)]
     assert stints == [(1, None)]
     assert trace == [(2,)]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_the_place_at_the_start_of_a_lap_that_a_flashback_undid_vanishes(
+    sink: Sink, own: SupersetSettings, order: tuple[int, ...]
+) -> None:
+    times = (90_000, 30_000, 0, 30_000, 0, 30_000, 0, 15)
+    batches = [
+        timed(packets.lap_positions(705, 0, {3: 4}, {3: 5}, {3: 6})),
+        timed(session_history(900, [times, (0, 0, 0, 0, 0, 0, 0, 15)], [(255, 17, 16)])),
+        timed(
+            packets.lap_positions(905, 0, {3: 4}, {3: 5}, rewound=150),
+            packets.lap_positions(1900, 0, {3: 4}, {3: 5}, {3: 2}, rewound=150),
+        ),
+    ]
+    write_all(sink, [batches[i] for i in order])
+    with psycopg.connect(own.conninfo("reader")) as reader:
+        laps = reader.execute("SELECT lap_number, start_position, line_frame FROM core.lap ORDER BY 1").fetchall()
+    assert laps == [(1, 4, 905), (2, 5, 905), (3, 2, 1900)]
+
+
+def test_a_race_of_more_than_fifty_laps_keeps_its_first_ones(sink: Sink, own: SupersetSettings) -> None:
+    first = [{3: 1 + lap % 20} for lap in range(50)]
+    write_all(sink, [timed(packets.lap_positions(90_060, 50, {3: 7})), timed(packets.lap_positions(90_000, 0, *first))])
+    with psycopg.connect(own.conninfo("reader")) as reader:
+        laps = reader.execute("SELECT lap_number, start_position FROM core.lap ORDER BY 1").fetchall()
+    assert laps == [*((lap + 1, 1 + lap % 20) for lap in range(50)), (51, 7)]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_a_setup_remembers_when_it_was_first_and_last_seen(
+    sink: Sink, own: SupersetSettings, order: tuple[int, ...]
+) -> None:
+    batches = [
+        [packets.setups(700, {3: 25})],
+        [packets.setups(900, {3: 25}), packets.setups(850, {3: 27})],
+        [packets.setups(800, {3: 25}), packets.setups(801, {})],
+    ]
+    write_all(sink, [timed(*batches[i]) for i in order])
+    with psycopg.connect(own.conninfo("reader")) as reader:
+        found = reader.execute("SELECT front_wing, first_frame, last_frame FROM core.setup ORDER BY 2").fetchall()
+    assert found == [(25, 700, 900), (27, 850, 850)]
+
+
+def test_two_formats_in_one_batch_show_one_setup(sink: Sink, own: SupersetSettings) -> None:
+    """Somebody changes the format in the game's menus: formats 2024 and 2025 have the same members."""
+    of_2024 = bytearray(packets.setups(700, {3: 25}))
+    struct.pack_into("<H", of_2024, 0, 2024)
+    write_all(sink, [timed(bytes(of_2024), packets.setups(900, {3: 25}))])
+    with psycopg.connect(own.conninfo("reader")) as reader:
+        found = reader.execute("SELECT first_frame, last_frame FROM core.setup").fetchall()
+    assert found == [(700, 900)]
+
+
+def test_a_lobby_is_kept_whatever_the_order(sink: Sink, own: SupersetSettings) -> None:
+    minute = 60 * 10**9
+    sent = [(packets.NOW_NS + i * minute // 4, packets.lobby([packets.player(name)])) for i, name in enumerate("ABC")]
+    write_all(sink, [blocks([sent[2]]), blocks([sent[1]]), blocks([sent[0]]), blocks(sent)])
+    with psycopg.connect(own.conninfo("reader")) as reader:
+        found = reader.execute("SELECT extract(minute FROM minute)::int, name FROM core.lobby_player ORDER BY 1")
+        assert found.fetchall() == [(7, "C")]
 
 
 def test_coverage_comes_with_a_late_session_row(sink: Sink, own: SupersetSettings) -> None:

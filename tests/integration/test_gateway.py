@@ -57,7 +57,7 @@ async def nifi():
 def postgres(database):
     """Settings of a gateway that writes to the migrated database, whose session tables are empty."""
     with psycopg.connect(database.conninfo("owner")) as owner:
-        owner.execute("TRUNCATE core.session, core.session_sample")
+        owner.execute("TRUNCATE core.session, core.session_sample, core.weather_forecast")
     password = database.postgres_gateway_password.get_secret_value()
     return {
         "postgres_port": database.postgres_port,
@@ -108,7 +108,14 @@ def check_sessions(database, sessions: list[bytes]) -> None:
     """Rows and samples against what an independent decoder reads from the same packets."""
     decoded = [peer_decoder(struct.unpack_from("<H", raw)[0]).resolve(raw) for raw in sessions]
     real = [p for p in decoded if p.header.session_uid and p.track_length]
-    newest = max(real, key=lambda p: (p.header.overall_frame_identifier == 0, p.header.overall_frame_identifier))
+    # Frame 0 is the end of a session if the clock runs, else its start.
+    newest = max(
+        real,
+        key=lambda p: (
+            p.header.overall_frame_identifier == 0 and p.header.session_time > 0,
+            p.header.overall_frame_identifier,
+        ),
+    )
     assert query(
         database,
         "SELECT core.session_hex(session_uid), rig, track_id, total_laps, track_length_m, session_duration_s, "
@@ -133,6 +140,34 @@ def check_sessions(database, sessions: list[bytes]) -> None:
         "FROM core.session_sample ORDER BY arrived_at",
     )
     assert samples == changes
+    settings = (newest.steering_assist, newest.game_mode, newest.equal_car_performance, newest.safety_car)
+    weekend = list(newest.weekend_structure)[: newest.num_sessions_in_weekend]
+    assert query(
+        database,
+        "SELECT steering_assist::int, game_mode, has_equal_cars::int, safety_car_id, weekend_structure FROM core.session",
+    ) == [(*settings, weekend if any(weekend) else None)]
+    check_forecasts(database, real)
+
+
+def check_forecasts(database, real: list) -> None:
+    """Each whole when anything in it changed, without what pads it."""
+    changes, before = [], None
+    for p in real:
+        now = [
+            tuple(getattr(entry, name) for name, _ in entry._fields_)
+            for entry in list(p.weather_forecast_samples)[: p.num_weather_forecast_samples]
+        ]
+        changes += [(p.header.overall_frame_identifier, *entry) for entry in sorted(now)] if now != before else []
+        before = now
+    assert (
+        query(
+            database,
+            "SELECT overall_frame, session_type_id, time_offset_min, weather_id, track_temperature_c, "
+            "track_temperature_change, air_temperature_c, air_temperature_change, rain_percent "
+            "FROM core.weather_forecast ORDER BY 1, 2, 3",
+        )
+        == changes
+    )
 
 
 async def test_rejected_datagrams_go_to_the_dead_letter_with_their_reason(tmp_path, nifi):

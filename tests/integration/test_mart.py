@@ -4,56 +4,20 @@ A race of three laps and three cars, two of them called Player, seen by two rigs
 b left after two laps.
 """
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
-from psycopg import sql
-from psycopg.rows import dict_row
 
 from pitlane.settings import SupersetSettings
-from postgres import tables
+from postgres import document
+from tests.integration.rows import UID, History
 from tests.unit.test_superset_assets import DATASETS
 
-UID, OTHER = -5, 6
+OTHER = 6
 START = datetime(2031, 5, 1, 14, 5, tzinfo=UTC)
 RACE, SOFT, HARD, FINISHED, RETIRED = 15, 16, 18, 3, 7
-Row = dict[str, Any]
-
-
-class History:
-    """The owner's connection inside one transaction."""
-
-    def __init__(self, connection: psycopg.Connection[Row]) -> None:
-        self._connection = connection
-
-    def insert(self, table: str, **values: Any) -> None:
-        """Columns that must not be NULL and are not given are zero, false or empty."""
-        for column in tables.metadata.tables[f"core.{table}"].columns:
-            if not column.nullable and column.name not in values:
-                values[column.name] = column.type.python_type()
-        self._connection.execute(
-            sql.SQL("INSERT INTO core.{} ({}) VALUES ({})").format(
-                sql.Identifier(table),
-                sql.SQL(", ").join(map(sql.Identifier, values)),
-                sql.SQL(", ").join([sql.Placeholder()] * len(values)),
-            ),
-            list(values.values()),
-        )
-
-    def view(self, name: str, order: str, session_uid: int = UID) -> list[Row]:
-        query = sql.SQL("SELECT * FROM mart.{} WHERE session_uid = %s ORDER BY ").format(sql.Identifier(name))
-        return self._connection.execute(query + sql.SQL(order), [session_uid]).fetchall()  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def history(database: SupersetSettings) -> Iterator[History]:
-    with psycopg.connect(database.conninfo("owner"), row_factory=dict_row) as connection:
-        connection.execute("SET TIME ZONE 'UTC'")
-        yield History(connection)
-        connection.rollback()
 
 
 LAP_MS = {0: (95_000, 81_500, 80_250), 1: (96_000, 80_000, 82_000), 2: (97_000, 101_000, None)}
@@ -262,3 +226,12 @@ def test_readers_cannot_write(database: SupersetSettings, statement: str) -> Non
         connection.execute("SET TRANSACTION READ WRITE")  # the role's default is a guard rail, its grants are the wall
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute(statement)
+
+
+@pytest.mark.parametrize("view", document.views(), ids=lambda view: view.name)
+def test_the_document_has_the_columns_of_the_views(database: SupersetSettings, view: document.View) -> None:
+    columns = "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 ORDER BY attnum"
+    with psycopg.connect(database.conninfo("reader")) as connection:
+        assert [name for (name,) in connection.execute(columns, [view.name])] == list(view.columns)
+        comment = connection.execute("SELECT obj_description(%s::regclass, 'pg_class')", [view.name]).fetchone()
+    assert comment == (view.comment,)

@@ -1,7 +1,6 @@
 """What NiFi tells Prometheus, in a flow that went through everything that the alerts are about."""
 
 import time
-import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -43,12 +42,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
 
 
 def scraped(stack: Stack) -> list[prometheus.Sample]:
-    """As Prometheus asks, with the path and parameters of the scrape configuration."""
-    (job,) = [each for each in prometheus.scrape()["scrape_configs"] if each["job_name"] == "pitlane-nifi"]
-    url = (
-        f"http://127.0.0.1:{stack.ports.nifi}{job['metrics_path']}?{urllib.parse.urlencode(job['params'], doseq=True)}"
-    )
-    with urllib.request.urlopen(url, timeout=30) as answer:
+    """As Prometheus asks."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{stack.ports.nifi}{prometheus.nifi_path()}", timeout=30) as answer:
         assert answer.headers["Content-Type"].startswith("text/plain")
         return prometheus.samples(answer.read().decode())
 

@@ -23,6 +23,7 @@ from pitlane.settings import REPOSITORY, NifiSettings
 from pitlane.stack.ports import LOOPBACK
 from pitlane.stack.stack import Stack
 from pitlane.tls import Files, client_context
+from tests import prometheus
 from tests.integration.test_nifi_flow import block, post
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -38,7 +39,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def up(home: Stack, secure: str) -> Stack:
     """NiFi with the flow, and Kafka, started anew with `secure` as a person sets it."""
     stack = Stack(home.home, home.values | {"PITLANE_NIFI_SECURE": secure}, home.env_file)
-    stack.nifi.stop()
     stack.up(Console(stderr=True), ["Flow"])
     return stack
 
@@ -57,14 +57,14 @@ def pitlane(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def asked(stack: Stack, role: str) -> int | str:
+def asked(stack: Stack, role: str, path: str = "/nifi-api/flow/process-groups/root") -> int | str:
     """What NiFi's API answers to the certificate of a role; "" is none."""
     files = Files(stack.home / "tls")
     certificate = (files.certificate(role), files.key(role)) if role else (None, None)
     context = client_context(files.ca, *certificate)
     connection = http.client.HTTPSConnection(LOOPBACK, stack.ports.nifi, timeout=10, context=context)
     try:
-        connection.request("GET", "/nifi-api/flow/process-groups/root")
+        connection.request("GET", path)
         return connection.getresponse().status
     except (ssl.SSLError, ConnectionError) as error:
         return type(error).__name__
@@ -84,6 +84,8 @@ def test_only_the_operator_gets_in(secure: Stack) -> None:
     assert asked(secure, "gateway") == 403
     assert isinstance(asked(secure, ""), str)
     assert isinstance(asked(secure, "nifi"), str)
+    metrics = prometheus.nifi_path()
+    assert (asked(secure, "operator", metrics), asked(secure, "gateway", metrics)) == (200, 403)
     with pytest.raises(Unreachable):
         status(
             secure.settings(NifiSettings).model_copy(update={"nifi_client_certificate": None, "nifi_client_key": None})
@@ -146,9 +148,8 @@ def test_it_is_switched_off_and_on_with_what_is_queued(secure: Stack) -> None:
     try:
         for told, scheme in (("0", "http"), ("1", "https")):
             other = Stack(secure.home, secure.values | {"PITLANE_NIFI_SECURE": told}, secure.env_file)
-            other.nifi.stop()
             other.write_environment()
-            other.nifi.start()
+            other.nifi.start()  # anew, as it is reached otherwise now
             switched = other.settings(NifiSettings)
             assert other.nifi.address.startswith(f"{scheme}://")
             assert switched.nifi_url.startswith(f"{scheme}://")

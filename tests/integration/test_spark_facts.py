@@ -1,6 +1,7 @@
 """Kafka → Spark → Postgres with real servers: the stream, the stream again, and the batch give the same tables."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -22,17 +23,23 @@ from pitlane import capture
 from pitlane.settings import SparkSettings, SupersetSettings
 from pitlane.stack import jdks, spark
 from pitlane.stack.broker import Broker
+from pitlane.stack.ports import Ports
 from pitlane.stack.postgres import PostgresServer
+from pitlane.stack.server import fetch
 from pitlane.stack.stack import TOOLS
 from pitlane.topics import topic
+from postgres import tables
 from spark import backfill, stream
 from spark.jobs.blocks import Block
+from spark.metrics import Metrics
 from spark.runtime import session
 from spark.sink import Sink
+from tests import prometheus
 from tests.blocks import blocks
 from tests.integration.history import Content, content, empty, fresh_database
 from tests.peers import peer_decoder
 from tests.shared import TIME_TRIAL, needs_recordings
+from tests.spark_cluster import standalone
 
 pytestmark = [needs_recordings, pytest.mark.timeout(600)]
 
@@ -105,7 +112,7 @@ def with_checkpoint(settings: SparkSettings, name: str) -> SparkSettings:
 
 def stream_all(spark_session: SparkSession, settings: SparkSettings) -> None:
     sink = Sink(settings.conninfo("spark"))
-    query = stream.start(spark_session, settings, sink)
+    query = stream.start(spark_session, settings, sink, Metrics())
     try:
         query.processAllAvailable()
     finally:
@@ -139,8 +146,13 @@ def test_laps_are_those_of_an_independent_decoder(streamed: Content, recorded: l
         for car, history in newest.items()
         for i, lap in enumerate(list(history.lap_history_data)[: history.num_laps])
     }
-    assert {(row[1], row[2], row[3]): row[4] for row in streamed["lap"]} == expected
+    history_frame = [column.name for column in tables.lap.columns].index("history_frame")
+    timed = [row for row in streamed["lap"] if row[history_frame] is not None]
+    assert {(row[1], row[2], row[3]): row[4] for row in timed} == expected
     assert any(expected.values())
+    # The recording has histories of its first minute only, and its LapPositions to the end.
+    others = {(row[2], row[3]) for row in streamed["lap"]} - {(car, lap) for _, car, lap in expected}
+    assert others == {(0, lap) for lap in range(2, 9)}
 
 
 def test_every_datagram_is_in_the_ledger(
@@ -186,15 +198,55 @@ def test_the_batch_gives_the_same_tables(
     assert ledger(facts_settings)["rejected"] == 1
 
 
+def in_a_file(settings: SparkSettings, env_file: Path) -> Path:
+    """The settings as a program of its own reads them."""
+    lines = {
+        name: value.get_secret_value() if hasattr(value, "get_secret_value") else value for name, value in settings
+    }
+    told = {name: json.dumps(value) if isinstance(value, dict) else value for name, value in lines.items()}
+    env_file.write_text("".join(f"PITLANE_{name.upper()}={value}\n" for name, value in told.items()))
+    return env_file
+
+
+def test_a_cluster_of_two_workers_gives_the_same_tables(
+    facts_settings: SparkSettings, streamed: Content, tmp_path: Path
+) -> None:
+    empty(facts_settings)
+    with standalone(tmp_path, workers=2) as cluster:
+        own = facts_settings.model_copy(update={"spark_master": cluster.master})
+        environment = spark.environment(in_a_file(own, tmp_path / "env"), tmp_path) | {"SPARK_LOCAL_IP": "127.0.0.1"}
+        command = [sys.executable, "-m", "pitlane.cli", "spark", "batch"]
+        ended = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=400)
+        assert ended.returncode == 0, ended.stderr[-6000:]
+        assert all(cluster.finished_tasks()), "each worker had a part of it"
+    assert content(facts_settings) == streamed
+
+
+def until_told(settings: SparkSettings) -> None:
+    """Prometheus is told what the ledger holds, as soon as Spark has told the listener of the last micro-batch."""
+    held = ledger(settings)
+    deadline = time.monotonic() + 30
+    while True:
+        text = fetch(f"http://127.0.0.1:{settings.spark_port}/metrics").decode()
+        told = {(each.name, *each.labels.values()): each.value for each in prometheus.samples(text)}
+        lag = [value for (name, *_), value in told.items() if name == "pitlane_spark_lag_blocks"]
+        if told["pitlane_spark_batch_seconds_count",] >= held["batches"] and lag and not any(lag):
+            break
+        assert time.monotonic() < deadline, told
+        time.sleep(0.2)
+    assert told["pitlane_spark_datagrams_total",] == held["datagrams"]
+    assert told["pitlane_spark_rejected_blocks_total",] == held["rejected"]
+    assert told["pitlane_spark_rows_total", "lap_times"] > 0
+
+
 def test_the_application_starts_says_so_and_stops_when_told(
     facts_settings: SparkSettings, streamed: Content, tmp_path: Path
 ) -> None:
     empty(facts_settings)
-    own = facts_settings.model_copy(update={"spark_checkpoint": tmp_path / "checkpoint"})
-    env_file = tmp_path / "env"
-    lines = {name: value.get_secret_value() if hasattr(value, "get_secret_value") else value for name, value in own}
-    env_file.write_text("".join(f"PITLANE_{name.upper()}={value}\n" for name, value in lines.items()))
-    environment = spark.environment(env_file, tmp_path)
+    own = facts_settings.model_copy(
+        update={"spark_checkpoint": tmp_path / "checkpoint", "spark_port": Ports.free().spark}
+    )
+    environment = spark.environment(in_a_file(own, tmp_path / "env"), tmp_path)
     with (tmp_path / "log").open("wb") as log:
         application = subprocess.Popen(
             [sys.executable, "-m", "spark.jobs.facts"], env=environment, stdout=log, stderr=log, cwd=tmp_path
@@ -206,6 +258,7 @@ def test_the_application_starts_says_so_and_stops_when_told(
             assert time.monotonic() < deadline, (tmp_path / "log").read_text()
             time.sleep(0.5)
         assert orjson.loads((tmp_path / "progress.json").read_bytes())["state"] == "running"
+        until_told(own)
         application.send_signal(signal.SIGTERM)
         assert application.wait(60) == 0
         assert orjson.loads((tmp_path / "progress.json").read_bytes())["state"] == "stopped"

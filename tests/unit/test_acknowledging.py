@@ -20,10 +20,13 @@ class Client:
 
     def __init__(self, address: tuple[str, int]) -> None:
         self.address = address
-        self.deque: deque[Any] = deque([self._create_connection()])
+        self.deque: deque[Any] = deque()
 
-    def _create_connection(self) -> Any:
-        return SimpleNamespace(socket=socket.create_connection(self.address))
+    def _get_connection(self) -> Any:
+        return self.deque.pop() if self.deque else SimpleNamespace(socket=socket.create_connection(self.address))
+
+    def _give_back_connection(self, connection: Any) -> None:
+        self.deque.append(connection)
 
 
 @pytest.fixture
@@ -33,12 +36,19 @@ def java() -> Iterator[socket.socket]:
 
 
 @needs_linux
-def test_connections_of_the_pool_and_new_ones_acknowledge_each_answer(java: socket.socket) -> None:
+def test_new_connections_and_those_of_before_acknowledge_each_answer(java: socket.socket) -> None:
     client = Client(java.getsockname())
+    in_use, idle = client._get_connection(), client._get_connection()
+    client._give_back_connection(idle)
     acknowledge_at_once(client)
-    for connection in (client.deque[0], client._create_connection()):
+    acknowledge_at_once(client)
+    assert client._get_connection() is idle
+    client._give_back_connection(in_use)
+    assert client._get_connection() is in_use
+    for connection in (in_use, idle, client._get_connection()):
         other, _ = java.accept()
         with other, closing(connection.socket):
+            assert type(connection.socket._inner) is socket.socket
             for _ in range(20):  # by then the kernel takes it for a dialogue, in which acknowledgements may wait
                 connection.socket.sendall(b"content?\n")
                 assert other.recv(100) == b"content?\n"
@@ -51,5 +61,5 @@ def test_elsewhere_nothing_is_changed(java: socket.socket, monkeypatch: pytest.M
     monkeypatch.setattr(acknowledging, "QUICKACK", None)
     client = Client(java.getsockname())
     acknowledge_at_once(client)
-    with client.deque[0].socket as held, client._create_connection().socket as new:
-        assert type(held) is type(new) is socket.socket
+    with client._get_connection().socket as new:
+        assert type(new) is socket.socket

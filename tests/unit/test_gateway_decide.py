@@ -47,7 +47,7 @@ def stored(effects):
     store = fate(effects)
     assert isinstance(store, StoreSession)
     (read,) = read_block(Spooled(0, Block(store.key, 1, store.arrival_ns, store.entry)))
-    return read
+    return read.row, read.sample
 
 
 def shown(effects, car=Car.FOLLOWED):

@@ -143,12 +143,13 @@ def test_an_alert_of_nifi_names_what_is_documented_of_it(rule):
     assert rule["labels"]["severity"] in {"critical", "warning", "info"}
 
 
-def test_the_scrape_configuration_meets_the_ports_of_gateway_and_nifi():
+def test_the_scrape_configuration_meets_the_ports_of_the_demo():
     scrape = prometheus.scrape()
     assert [(prometheus.FOLDER / name).is_file() for name in scrape["rule_files"]] == [True]
     targets = {job["job_name"]: job["static_configs"] for job in scrape["scrape_configs"]}
     assert targets == {
         "pitlane-gateway": [{"targets": ["127.0.0.1:20780"]}],
+        "pitlane-spark": [{"targets": ["127.0.0.1:20788"]}],
         "pitlane-nifi": [{"targets": ["127.0.0.1:20781"]}],
     }
     for job in targets:

@@ -126,6 +126,7 @@ async def test_all_rigs_go_out_together():
         await until(lambda: live.grafana.state == "up")
         live.offer(state("b", 7))
         live.offer(state("nobody", 8, car=None))
+        live.offer(state("a", 200_000))  # in the same moment, so that both wait for the next push
         await until(lambda: grafana.frames("b"))
     assert grafana.frames("b") == [7], "once"
     assert grafana.frames("nobody") == []

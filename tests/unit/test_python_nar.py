@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -36,6 +36,18 @@ def test_nifi_finds_the_processor_and_nothing_else_at_the_top(nar: Path) -> None
     assert top == {"decode_packets.py"}
     assert processor == (REPOSITORY / "nifi" / "python" / "decode_packets.py").read_bytes()
     assert {"Nar-Group: io.pitlane", "Nar-Id: pitlane-python-nar", "Nar-Version: 0.1.0"} < set(manifest.splitlines())
+
+
+def test_every_folder_has_an_entry_before_what_is_in_it(nar: Path) -> None:
+    # NiFi's NarUnpacker makes a folder when it comes to its entry, and fails at a file whose folder is not there. What is
+    # uploaded it reads as a JarInputStream, which knows the manifest by its place.
+    made = {"./"}
+    with zipfile.ZipFile(nar) as packed:
+        assert packed.namelist()[:2] == ["META-INF/", "META-INF/MANIFEST.MF"]
+        for entry in packed.infolist():
+            assert f"{PurePosixPath(entry.filename).parent}/" in made, entry.filename
+            if entry.is_dir():
+                made.add(entry.filename)
 
 
 def test_it_brings_the_tables_of_this_repository(nar: Path) -> None:

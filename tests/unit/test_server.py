@@ -88,6 +88,17 @@ def test_started_found_again_and_stopped_with_all_it_started(server, tmp_path, p
     again.stop()
 
 
+def test_one_that_was_set_otherwise_since_is_started_anew(server, tmp_path, port):
+    server.start()
+    first = server.process().pid
+    Listener(tmp_path, port).start()
+    assert server.process().pid == first
+    moved = Listener(tmp_path, Ports.free().gateway)
+    moved.start()
+    assert moved.process().pid != first
+    assert not answers("127.0.0.1", port)
+
+
 def test_strays_of_a_server_that_died_are_ended_by_the_next_start(server):
     server.start()
     leader = server.process().pid

@@ -1,5 +1,6 @@
 """Simulated packets through independent decoders, one for each format, against the manifest."""
 
+import dataclasses
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +35,9 @@ class Seen:
     history: dict[int, Any] = field(default_factory=dict)
     classification: Any = None
     participants: Any = None
+    setups: dict[tuple[int, tuple[float, ...]], list[int]] = field(default_factory=lambda: defaultdict(list))
+    """(car, members in the game's order) → frames."""
+    tyre_sets: dict[int, tuple[int, Any]] = field(default_factory=dict)
     ends: list[tuple[str, int, int]] = field(default_factory=list)
     """(packet, session UID, frame) of all packets with frame 0 or UID 0."""
 
@@ -72,6 +76,13 @@ def read(race: Race) -> Seen:
                 seen.history[packet.car_idx] = packet
         elif kind == "FinalClassification":
             seen.classification = packet
+        elif kind == "CarSetup":
+            for car, setup in enumerate(getattr(packet, "car_setup_data", None) or packet.car_setups):
+                members = tuple(getattr(setup, name) for name, _ in setup._fields_)
+                if any(members):
+                    seen.setups[car, members].append(frame)
+        elif kind == "TyreSets":
+            seen.tyre_sets[packet.car_idx] = (frame, packet.tyre_set_data)
         elif kind == "Participants":
             seen.participants = packet
     for frame, packet in frame_events:
@@ -215,6 +226,37 @@ def test_participants(played: Played) -> None:
         assert row.platform == (driver.platform_id or 255)
         assert row.driver_id == (driver.driver_id or no_driver)
         assert (row.ai_controlled, row.your_telemetry) == (driver.is_ai, driver.is_telemetry_public)
+        assert row.show_online_names == driver.shows_online_name
+        colours = getattr(row, "livery_colours", None)
+        shown = colours and [f"#{c.red:02x}{c.green:02x}{c.blue:02x}" for c in colours[: row.num_colours]]
+        assert shown == driver.livery_colours
+
+
+def test_setups(played: Played) -> None:
+    race, manifest, seen = played
+    found = {key: (min(frames), max(frames)) for key, frames in seen.setups.items()}
+    expected = {
+        (setup.car_index, tuple(value for value in setup.members.values() if value is not None)): (
+            setup.first_frame,
+            setup.last_frame,
+        )
+        for setup in manifest.setups
+    }
+    assert found == expected
+    assert len([setup for setup in manifest.setups if setup.car_index == race.config.player]) == 2, "one stop"
+    assert not [setup for setup in manifest.setups if setup.car_index == 2], "hidden"
+
+
+def test_tyre_sets(played: Played) -> None:
+    race, manifest, seen = played
+    found = [
+        (car, at, s.actual_tyre_compound, s.visual_tyre_compound, s.wear, bool(s.fitted), frame)
+        for car, (frame, sets) in sorted(seen.tyre_sets.items())
+        for at, s in enumerate(sets)
+        if s.actual_tyre_compound
+    ]
+    assert [dataclasses.astuple(tyres) for tyres in manifest.tyre_sets] == found
+    assert len(found) == 20 * (race.config.cars - 1)
 
 
 def test_begin_and_end_bear_frame_0(played: Played) -> None:

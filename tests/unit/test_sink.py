@@ -4,11 +4,12 @@ import contextlib
 from collections.abc import Iterator
 
 import psycopg
+import pyarrow as pa
 import pytest
 
 from spark import sink
 from spark.errors import SinkUnavailable
-from spark.sink import Counts, Sink
+from spark.sink import Counts, Sink, as_csv
 
 
 class Clock:
@@ -40,3 +41,13 @@ def test_a_postgres_that_takes_nothing_is_asked_now_and_then_and_not_for_ever(mo
     with pytest.raises(SinkUnavailable, match="No space left on device"):
         Sink("").write("query", 0, {}, Counts(0, 0, 0, {}))
     assert tried == pytest.approx(sink.RETRY_FOR_S / sink.RETRY_EVERY_S, abs=2)
+
+
+def test_a_format_without_rows_leaves_nothing_among_those_of_another() -> None:
+    """Sessions of two formats in one micro-batch are two chunks, and one of them may be empty."""
+    schema = pa.schema([("lap", pa.int16()), ("name", pa.string()), ("entry", pa.binary())])
+    rows = [{"lap": 7, "name": 'a "b"', "entry": b"\0x"}, {"lap": None, "name": None, "entry": b""}]
+    chunks = [pa.Table.from_pylist(part, schema) for part in ([], rows, [], rows, [])]
+    for parts in (chunks, chunks[:2], chunks[1:2]):
+        lines = b'7,"a ""b""","\\x0078"\n,,"\\x"\n'
+        assert bytes(as_csv(pa.concat_tables(parts))) == lines * sum(len(part) > 0 for part in parts)

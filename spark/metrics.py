@@ -1,0 +1,88 @@
+"""What the streaming application tells Prometheus, on a port of its own (docs/metrics.md, "Spark").
+
+The numbers of a micro-batch come from Spark itself, through a StreamingQueryListener, and from what was written: both
+after it, so nothing here is on the way of the data.
+"""
+
+import threading
+from wsgiref.simple_server import WSGIServer
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from pyspark.sql.streaming.listener import (
+    QueryIdleEvent,
+    QueryProgressEvent,
+    QueryStartedEvent,
+    QueryTerminatedEvent,
+    StreamingQueryListener,
+)
+
+from pitlane.settings import SparkSettings
+from spark import progress
+from spark.errors import PortTaken
+from spark.facts import FACTS
+from spark.tasks import Written
+
+SECONDS = (0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
+
+
+class Metrics(StreamingQueryListener):
+    """Keeps them; one for each application, whatever queries it starts one after the other."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._batch = Histogram(
+            "pitlane_spark_batch_seconds", "Length of a micro-batch.", buckets=SECONDS, registry=self.registry
+        )
+        self._last = self._gauge("batch_end_timestamp_seconds", "When the last micro-batch ended.")
+        self._lag = self._gauge("lag_blocks", "Blocks in Kafka that were not read yet.", "topic")
+        self._failures = self._counter("query_failures", "Times that the query failed and was started again.")
+        self._blocks = self._counter("blocks", "Blocks read.")
+        self._datagrams = self._counter("datagrams", "Datagrams in them.")
+        self._rejected = self._counter("rejected_blocks", "Blocks that no packet table could read.")
+        self._rows = self._counter("rows", "Rows handed to Postgres, also those that change nothing.", "fact")
+        for fact in FACTS:
+            self._rows.labels(fact)
+
+    def _counter(self, name: str, what: str, *labels: str) -> Counter:
+        return Counter(f"pitlane_spark_{name}", what, labels, registry=self.registry)
+
+    def _gauge(self, name: str, what: str, *labels: str) -> Gauge:
+        return Gauge(f"pitlane_spark_{name}", what, labels, registry=self.registry)
+
+    def written(self, written: Written) -> None:
+        """A micro-batch is in the tables now, and was not before."""
+        self._blocks.inc(written.counts.blocks)
+        self._datagrams.inc(written.counts.datagrams)
+        self._rejected.inc(written.counts.rejected_blocks)
+        for fact, number in written.rows.items():
+            self._rows.labels(fact).inc(number)
+
+    def failed(self) -> None:
+        self._failures.inc()
+
+    def serve(self, settings: SparkSettings) -> tuple[WSGIServer, threading.Thread]:
+        """Answers until the server is shut down. Raises PortTaken."""
+        try:
+            return start_http_server(settings.spark_port, settings.spark_host, self.registry)
+        except OSError as error:
+            raise PortTaken(
+                f"Spark's metrics cannot be served on {settings.spark_host}:{settings.spark_port}: {error.strerror}",
+                "end that program, or set PITLANE_SPARK_PORT",
+            ) from error
+
+    def onQueryStarted(self, event: QueryStartedEvent) -> None:  # noqa: N802 (named by Spark)
+        pass
+
+    def onQueryProgress(self, event: QueryProgressEvent) -> None:  # noqa: N802 (named by Spark)
+        last = event.progress
+        if last.numInputRows:
+            self._batch.observe(last.batchDuration / 1000)
+            self._last.set_to_current_time()
+        for topic, blocks in progress.lag(last).items():
+            self._lag.labels(topic).set(blocks)
+
+    def onQueryIdle(self, event: QueryIdleEvent) -> None:  # noqa: N802 (named by Spark)
+        pass
+
+    def onQueryTerminated(self, event: QueryTerminatedEvent) -> None:  # noqa: N802 (named by Spark)
+        pass
