@@ -6,7 +6,8 @@ gap to the car ahead is the difference of the two gaps to the leader, and where 
 is 59473 ms (571 - 6634 + 65536) behind one that is 10 m ahead of it. Nothing in a number itself tells. So it is held
 against what else the packet says:
 
-- nobody is further behind the car ahead than behind the leader;
+- further behind the car ahead than behind the leader is who comes right after two that have just changed places, but not
+  by the better part of a minute: that is a difference that has wrapped;
 - LapData has every car's total distance, which at the leader's mean speed so far makes a time. The game's gap must not be
   far below it. (It may be far above: in a field that is bunched up, or behind a car that stands.)
 """
@@ -20,6 +21,8 @@ SATURATED = 65_535
 """The most that 2023 can say."""
 UPDATE_MS = 1_000
 """The gaps of one packet are not all from the same moment: real ones differ by up to half a second."""
+WRAPPED_MS = 45_536
+"""What 16 bits make of a difference of -20 s, more than two cars that change places are apart."""
 LEAST_SHARE, SLACK_MS = 0.5, 5_000
 """A gap is believed from this share of what the distance makes of it, less so many ms: the mean speed is a rough one."""
 
@@ -30,7 +33,7 @@ def gaps_ms(rows: CarFrames) -> tuple[np.ma.MaskedArray, np.ma.MaskedArray]:
     to_leader = _believed(rows, "gap_to_leader", np.ones_like(position))
     to_ahead = _believed(rows, "gap_to_car_in_front", position - 1)
     leads = position == 1
-    wrapped = to_ahead.data > to_leader.data + UPDATE_MS
+    wrapped = (to_ahead.data > to_leader.data + UPDATE_MS) & (to_ahead.data > WRAPPED_MS)
     return np.ma.where(leads, 0, to_leader), np.ma.masked_where(leads | wrapped, to_ahead)
 
 
