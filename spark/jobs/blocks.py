@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from f1_packets import PACKETS, SESSION_END_ORDER, Packet
+from f1_packets import PACKET_IDS, PACKETS, SESSION_END_ORDER, Packet
 from f1_packets.block import entry_dtype
 
 OF_A_LOBBY = "lobby_info"
@@ -42,6 +42,11 @@ class Samples:
     @property
     def header(self) -> np.ndarray:
         return self.entries["datagram"]["header"]
+
+    @property
+    def num_cars(self) -> int:
+        """Cars of a packet of this format that lists all of them."""
+        return PACKETS[self.packet.format, PACKET_IDS["lap_data"]].num_cars
 
     def take(self, index: np.ndarray) -> "Samples":
         return Samples(self.packet, self.entries[index], self.session[index], self.order[index])

@@ -4,11 +4,13 @@ CarTelemetry, CarStatus and Motion come with every frame and make it complete. C
 2026; CarDamage comes ten times a second; MotionEx is of the player's car alone.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from f1_packets import SESSION_END_ORDER
+from postgres.columns import WHEELS
 from spark.jobs.blocks import Decoded, Samples
 
 PARTNERS = ("car_telemetry", "car_status", "motion")
@@ -91,6 +93,14 @@ class CarFrames:
         `wheel` is an index into postgres.columns.WHEELS, for members that are arrays of four.
         """
         return self._partners[name].read(self.car, field, wheel)
+
+    def by_wheel(self, name: str, members: Mapping[str, str]) -> dict[str, np.ma.MaskedArray]:
+        """Columns as `postgres.columns.by_wheel` names them, from members (column → member) that are arrays of four."""
+        return {
+            f"{wheel}_{column}": self.of(name, member, index)
+            for column, member in members.items()
+            for index, wheel in enumerate(WHEELS)
+        }
 
     @property
     def is_complete(self) -> np.ndarray:

@@ -6,7 +6,6 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from f1_packets import PACKET_IDS, PACKETS
 from spark.facts import FACTS
 from spark.jobs.blocks import Samples, Sessions
 from spark.jobs.missing import none_if_zero, optional
@@ -56,9 +55,10 @@ def _digest(setup: np.void) -> str:
 
 def tyre_sets(packets: Samples, sessions: Sessions) -> pa.Table:
     """The newest sample of each set of each car. No set is made of compound 0: those are hidden, or not there."""
-    num_cars = PACKETS[packets.packet.format, PACKET_IDS["lap_data"]].num_cars
     sent = packets.datagrams
-    row, index = np.nonzero((sent["tyre_sets"]["actual_tyre_compound"] > 0) & (sent["car_index"] < num_cars)[:, None])
+    row, index = np.nonzero(
+        (sent["tyre_sets"]["actual_tyre_compound"] > 0) & (sent["car_index"] < packets.num_cars)[:, None]
+    )
     stands = newest((packets.session[row], sent["car_index"][row], index), (packets.order[row],))
     row, index = row[stands], index[stands]
     tyres = sent["tyre_sets"][row, index]

@@ -3,7 +3,6 @@
 import numpy as np
 import pyarrow as pa
 
-from postgres.columns import WHEELS
 from spark.facts import FACTS
 from spark.jobs.blocks import Sessions
 from spark.jobs.frames import CarFrames
@@ -34,15 +33,10 @@ def lap_damage(rows: CarFrames, sessions: Sessions) -> pa.Table:
     """Wear and damage at the last sample of each lap that came with CarDamage."""
     rows = rows.take(np.flatnonzero(rows.has("car_damage")))
     rows = rows.take(newest((rows.session, rows.car, rows.lap("current_lap_num")), (rows.order,)))
-    by_wheel = {
-        f"{wheel}_{column}": rows.of("car_damage", member, index)
-        for column, member in BY_WHEEL.items()
-        for index, wheel in enumerate(WHEELS)
-    }
     return FACTS["lap_damage"].rows(
         {
             **lap_key(rows, sessions),
-            **by_wheel,
+            **rows.by_wheel("car_damage", BY_WHEEL),
             **{f"{name}_percent": rows.of("car_damage", name) for name in PERCENT},
             **{column: rows.of("car_damage", member) > 0 for column, member in FLAGS.items()},
             "overall_frame": rows.order,

@@ -6,11 +6,11 @@ The place at the start of a lap comes from LapPositions.
 import numpy as np
 import pyarrow as pa
 
-from f1_packets import PACKET_IDS, PACKETS
 from spark.facts import FACTS
 from spark.jobs.blocks import Samples, Sessions
 from spark.jobs.frames import CarFrames
 from spark.jobs.gaps import gaps_ms
+from spark.jobs.missing import none_if_zero
 from spark.jobs.order import newest
 
 VALID = {"is_valid": 1, "sector1_valid": 2, "sector2_valid": 4, "sector3_valid": 8}
@@ -113,7 +113,7 @@ def lap_line(packets: Samples, sessions: Sessions) -> pa.Table:
 def history(packets: Samples, sessions: Sessions) -> pa.Table:
     """What each packet listed: (car, number of laps), the newest of each."""
     sent = packets.datagrams
-    at = np.flatnonzero(sent["car_index"] < _num_cars(packets))
+    at = np.flatnonzero(sent["car_index"] < packets.num_cars)
     at = at[newest((packets.session[at], sent["car_index"][at], sent["num_laps"][at]), (packets.order[at],))]
     return FACTS["history"].rows(
         {
@@ -131,13 +131,13 @@ def lap_times(packets: Samples, sessions: Sessions) -> pa.Table:
     laps = packets.datagrams["laps"]
     row, index = np.nonzero(np.arange(laps.shape[1]) < packets.datagrams["num_laps"][:, None])
     lap = laps[row, index]
-    sectors = {f"sector{n}_ms": _known(lap[f"sector{n}_ms_part"] + _minutes(lap, n)) for n in (1, 2, 3)}
+    sectors = {f"sector{n}_ms": none_if_zero(lap[f"sector{n}_ms_part"] + _minutes(lap, n)) for n in (1, 2, 3)}
     return FACTS["lap_times"].rows(
         {
             **sessions.key(packets.session[row]),
             "car_index": packets.datagrams["car_index"][row],
             "lap_number": index + 1,
-            "lap_time_ms": _known(lap["lap_time_ms"]),
+            "lap_time_ms": none_if_zero(lap["lap_time_ms"]),
             **sectors,
             **{name: lap["valid_flags"] & bit > 0 for name, bit in VALID.items()},
             "history_frame": packets.order[row],
@@ -170,21 +170,12 @@ def stints(packets: Samples, sessions: Sessions) -> pa.Table:
 def newest_of_each_car(packets: Samples) -> Samples:
     """One SessionHistory packet for each car; of those at session end the latest by the game's clock."""
     car = packets.datagrams["car_index"]
-    at = np.flatnonzero(car < _num_cars(packets))
+    at = np.flatnonzero(car < packets.num_cars)
     order = packets.order[at], packets.header["session_time_s"][at], packets.datagrams["num_laps"][at]
     at = at[newest((packets.session[at], car[at]), order)]
     _, first = np.unique(packets.session[at].astype("i8") * 256 + car[at], return_index=True)
     return packets.take(at[first])
 
 
-def _num_cars(packets: Samples) -> int:
-    return PACKETS[packets.packet.format, PACKET_IDS["lap_data"]].num_cars
-
-
 def _minutes(lap: np.ndarray, sector: int) -> np.ndarray:
     return lap[f"sector{sector}_minutes_part"].astype("i4") * 60_000
-
-
-def _known(milliseconds: np.ndarray) -> np.ma.MaskedArray:
-    """The game sends 0 for a time that is not there yet."""
-    return np.ma.MaskedArray(milliseconds, milliseconds == 0)

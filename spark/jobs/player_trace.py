@@ -3,7 +3,6 @@
 import numpy as np
 import pyarrow as pa
 
-from postgres.columns import WHEELS
 from spark.facts import FACTS
 from spark.jobs.blocks import Sessions
 from spark.jobs.frames import CarFrames
@@ -35,17 +34,12 @@ def player_trace(rows: CarFrames, sessions: Sessions) -> pa.Table:
     rows, place = on_track(rows.take(np.flatnonzero(rows.has("motion_ex"))))
     stands = newest((rows.session, rows.car, rows.lap("current_lap_num"), place), (rows.order,))
     rows, place = rows.take(stands), place[stands]
-    by_wheel = {
-        f"{wheel}_{column}": rows.of("motion_ex", member, index)
-        for column, member in BY_WHEEL.items()
-        for index, wheel in enumerate(WHEELS)
-    }
     return FACTS["player_trace"].rows(
         {
             **lap_key(rows, sessions),
             "distance_bin": place,
             "lap_distance_m": rows.lap("lap_distance_m"),
-            **by_wheel,
+            **rows.by_wheel("motion_ex", BY_WHEEL),
             **{column: rows.of("motion_ex", member) for column, member in OF_THE_CAR.items()},
             "overall_frame": rows.order,
         }

@@ -1,6 +1,5 @@
 """What the sink does with damage, the player's trace and pit samples: hidden values, flashbacks, an older database."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -14,23 +13,11 @@ from pitlane.stack.postgres import PostgresServer
 from postgres import migrate
 from spark.sink import Sink
 from tests.handmade import SIGNED_UID, damage, lap_data, motion, motion_ex, packet, status, telemetry, telemetry_2
-from tests.integration.history import empty, fresh_database
-from tests.integration.test_facts_sink import timed, write_all
+from tests.integration.history import fresh_database
+from tests.integration.test_facts_sink import own, sink, timed, write_all
 from tests.unit.test_history_facts import participants, session_history
 
-
-@pytest.fixture(scope="module")
-def own(postgres_server: PostgresServer, database: SupersetSettings) -> Iterator[SupersetSettings]:
-    with fresh_database(postgres_server, database) as own_settings:
-        yield own_settings
-
-
-@pytest.fixture
-def sink(own: SupersetSettings) -> Iterator[Sink]:
-    empty(own)
-    sink = Sink(own.conninfo("spark"))
-    yield sink
-    sink.close()
+__all__ = ["own", "sink"]  # fixtures
 
 
 def select(own: SupersetSettings, query: str) -> list[tuple[Any, ...]]:
