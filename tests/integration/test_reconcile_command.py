@@ -20,12 +20,11 @@ from nifi.queued import queued
 from pitlane import capture, replay, topics
 from pitlane.settings import KafkaSettings, MigrationSettings, NifiSettings
 from pitlane.stack.stack import Stack
+from pitlane.topic_setup import create
 from tests.datagrams import datagram, session
 from tests.driving import drive
 from tests.integration.test_stack import pitlane
 from tests.shared import RACE_2026, needs_recordings
-
-STRAY = "stray"
 
 
 def reconcile(stack: Stack, wait_s: float = 60) -> tuple[int, dict[str, dict[str, Any]]]:
@@ -69,19 +68,24 @@ def test_it_closes_over_a_recording_junk_and_menus(stack: Stack, driven: int) ->
 
 @contextmanager
 def stray_record(stack: Stack, ledger: str) -> Iterator[str]:
-    """A record of 7 datagrams that says it is of this ledger, in a topic of its own that is gone afterwards; yields its name."""
+    """A record of 7 datagrams that says it is of this ledger, in a topic that nothing else writes; yields its name.
+
+    The topic is made anew afterwards: a deleted record would stay a doubt.
+    """
     settings = stack.settings(KafkaSettings)
-    name = topics.topic(STRAY, settings.topic_prefix)
+    name = topics.topic("session", settings.topic_prefix)
     admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
-    admin.create_topics({name: {"num_partitions": 1, "replication_factor": 1}}, wait_for_metadata=True)
     try:
         producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap)
         headers = [("block.id", f"{ledger}-7fffffff".encode()), ("block.count", b"7")]
-        producer.send(name, b"whatever", headers=headers).get(timeout=30)
+        producer.send(name, b"whatever", partition=0, headers=headers).get(timeout=30)
         producer.close()
         yield name
     finally:
         admin.delete_topics([name])
+        while name in admin.list_topics():
+            time.sleep(0.05)
+        create(admin, settings.shards, settings.topic_prefix)
         admin.close()
 
 
