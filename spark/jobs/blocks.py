@@ -123,7 +123,7 @@ def decode(blocks: Iterable[Block]) -> Decoded:
     """
     blocks = list(blocks)
     contents: dict[Packet, list[bytes]] = defaultdict(list)
-    origins: dict[Packet, list[np.ndarray]] = defaultdict(list)
+    numbers: dict[Packet, list[int]] = defaultdict(list)
     rejected = 0
     for number, block in enumerate(blocks):
         packet = PACKETS.get((block.packet_format, block.packet_id))
@@ -132,16 +132,13 @@ def decode(blocks: Iterable[Block]) -> Decoded:
             rejected += 1
             continue
         contents[packet].append(block.content)
-        origin = np.empty(len(block.content) // length, ORIGIN)
-        origin["block"] = number
-        origin["place"] = np.arange(len(origin)) if block.waited is None else block.waited
-        origins[packet].append(origin)
+        numbers[packet].append(number)
 
     # One buffer for each kind: concatenating arrays would cost a copy more and lose the packed layout.
     arrays = {packet: np.frombuffer(b"".join(parts), entry_dtype(packet)) for packet, parts in contents.items()}
     wanted = {packet: _in_session(packet, entries) for packet, entries in arrays.items()}
     kept = {packet: entries[wanted[packet]] for packet, entries in arrays.items()}
-    came = {packet: np.concatenate(parts)[wanted[packet]] for packet, parts in origins.items()}
+    came = {packet: _origins(packet, blocks, found)[wanted[packet]] for packet, found in numbers.items()}
     shard = np.array([block.shard for block in blocks], "i2")
     sessions, indices = _sessions([(kept[p], shard[came[p]["block"]]) for p in kept])
     samples = [
@@ -150,6 +147,19 @@ def decode(blocks: Iterable[Block]) -> Decoded:
         if len(entries)
     ]
     return Decoded(sessions, samples, sum(map(len, arrays.values())), rejected, blocks)
+
+
+def _origins(packet: Packet, blocks: Sequence[Block], numbers: Sequence[int]) -> np.ndarray:
+    """ORIGIN of each datagram of those blocks, one after the other."""
+    lengths = np.array([len(blocks[number].content) for number in numbers]) // entry_dtype(packet).itemsize
+    ends = np.cumsum(lengths)
+    origin = np.empty(ends[-1], ORIGIN)
+    origin["block"] = np.repeat(numbers, lengths)
+    origin["place"] = np.arange(ends[-1]) - np.repeat(ends - lengths, lengths)
+    for number, end, length in zip(numbers, ends.tolist(), lengths.tolist(), strict=True):
+        if (waited := blocks[number].waited) is not None:
+            origin["place"][end - length : end] = waited
+    return origin
 
 
 def orders(header: np.ndarray) -> np.ndarray:

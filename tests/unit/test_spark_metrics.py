@@ -67,8 +67,8 @@ def test_a_micro_batch_is_counted_and_the_lag_is_by_topic(batch: StreamingQueryP
     assert (numbers["blocks_total",], numbers["datagrams_total",], numbers["rejected_blocks_total",]) == (250, 1550, 2)
     assert (numbers["rows_total", "lap_trace"], numbers["rows_total", "event"]) == (930, 1)
     assert numbers["query_failures_total",] == 1
-    assert (numbers["checked_total", "speed"], numbers["quarantined_total", "speed", "out"]) == (400, 3)
-    assert (numbers["checked_total", "gear"], numbers["quarantined_total", "fuel_rises", "flag"]) == (0, 0)
+    assert (numbers["checked_total", "speed"], numbers["quarantined_total", "out", "speed"]) == (400, 3)
+    assert (numbers["checked_total", "gear"], numbers["quarantined_total", "flag", "fuel_rises"]) == (0, 0)
 
 
 def test_an_idle_trigger_is_no_micro_batch(batch: StreamingQueryProgress) -> None:
