@@ -27,6 +27,7 @@ BENCHMARKS = (
     "flood",
     "outage",
     "crash",
+    "chain",
     "kafka_outage",
     "kills",
 )
