@@ -27,6 +27,7 @@ BENCHMARKS = (
     "flood",
     "outage",
     "crash",
+    "lap_latency",
     "chain",
     "kafka_outage",
     "kills",

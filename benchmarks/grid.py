@@ -33,9 +33,9 @@ Frame = tuple[float, Sequence[bytearray]]
 """Seconds since the first datagram, and what is sent then."""
 
 
-def race_of(laps: int) -> Race:
+def race_of(laps: int, seed: int = 25) -> Race:
     """What every rig drives."""
-    return Race(RaceConfig(packet_format=PACKET_FORMAT, laps=laps, rate_hz=RATE_HZ, seed=25))
+    return Race(RaceConfig(packet_format=PACKET_FORMAT, laps=laps, rate_hz=RATE_HZ, seed=seed))
 
 
 def manifests(race: Race, rigs: int, first: int) -> Iterator[Manifest]:
