@@ -27,6 +27,7 @@ BENCHMARKS = (
     "flood",
     "outage",
     "crash",
+    "kafka_to_postgres",
     "lap_latency",
     "chain",
     "kafka_outage",

@@ -45,6 +45,11 @@ def manifests(race: Race, rigs: int, first: int) -> Iterator[Manifest]:
         yield replace(truth, session=replace(truth.session, session_uid=FIRST_UID + number))
 
 
+def uid(number: int) -> bytes:
+    """The session UID of a rig, as a datagram has it."""
+    return (FIRST_UID + number).to_bytes(UID_BYTES, "little")
+
+
 def frames(race: Race) -> list[Frame]:
     return [
         (offset_s, [bytearray(datagram) for _, datagram in group])
@@ -60,7 +65,7 @@ def drive(rigs: int, laps: int, to: tuple[str, int], first: int = 0) -> Sent:
     race = frames(race_of(laps))
     addresses = sources(rigs)
     outs = [connected(source, to) for source in addresses]
-    uids = [(FIRST_UID + number).to_bytes(UID_BYTES, "little") for number in range(first, first + rigs)]
+    uids = [uid(number) for number in range(first, first + rigs)]
     end = CHANGING_AT + UID_BYTES
     clock, sleep = time.monotonic, time.sleep
     begin, begin_cpu = clock() + 0.2, time.process_time()
@@ -68,7 +73,7 @@ def drive(rigs: int, laps: int, to: tuple[str, int], first: int = 0) -> Sent:
     latest, refused = 0.0, 0
     for offset_s, datagrams in race:
         in_session = [datagram[CHANGING_AT:end] != NO_SESSION for datagram in datagrams]
-        for number, (out, uid) in enumerate(zip(outs, uids, strict=True)):
+        for number, (out, own_uid) in enumerate(zip(outs, uids, strict=True)):
             early = begin + offset_s + number / rigs / RATE_HZ - clock()
             if early > 0:
                 sleep(early)
@@ -76,7 +81,7 @@ def drive(rigs: int, laps: int, to: tuple[str, int], first: int = 0) -> Sent:
                 latest = max(latest, -early)
             for datagram, has_session in zip(datagrams, in_session, strict=True):
                 if has_session:  # a lobby has none
-                    datagram[CHANGING_AT:end] = uid
+                    datagram[CHANGING_AT:end] = own_uid
                 try:
                     out.send(datagram)
                 except ConnectionRefusedError:  # told of an earlier one, in place of sending this one
