@@ -179,12 +179,23 @@ def tap(
         bool, typer.Option("--from-beginning/--from-now", help="From the first record, or from what comes now.")
     ] = True,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on when the end is reached.")] = False,
+    at: Annotated[
+        str,
+        typer.Option(metavar="SHARD:OFFSET[:DATAGRAM]", help="One record, or one datagram of it, and nothing else."),
+    ] = "",
 ) -> None:
     """Print a topic as lines of JSON, one a datagram, decoded."""
     from pitlane.settings import KafkaSettings
+    from pitlane.tap import Place
     from pitlane.tap import tap as read
 
-    datagrams = read(topic, KafkaSettings(), from_beginning=from_beginning, follow=follow or not from_beginning)
+    try:
+        place = Place.of(at) if at else None
+    except ValueError:
+        raise typer.BadParameter("two or three numbers: SHARD:OFFSET[:DATAGRAM]", param_hint="--at") from None
+    datagrams = read(
+        topic, KafkaSettings(), from_beginning=from_beginning, follow=follow or not from_beginning, at=place
+    )
     for count, datagram in enumerate(datagrams, 1):
         sys.stdout.buffer.write(orjson.dumps(datagram, option=orjson.OPT_APPEND_NEWLINE))
         if follow:

@@ -7,7 +7,7 @@ A dead letter has `reject_reason`, what the headers say of it, and its bytes in 
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
@@ -22,17 +22,36 @@ POLL_MS = 200
 
 
 class TapError(PitlaneError):
-    """`no_topic`, `kafka_down`, or `not_a_block`: a record whose headers and bytes do not fit together."""
+    """`no_topic`, `no_record`, `kafka_down`, or `not_a_block`: a record whose headers and bytes do not fit together."""
 
     def __init__(self, reason: str, message: str, hint: str = "") -> None:
         super().__init__(message, hint)
         self.reason = reason
 
 
-def tap(topic: str, settings: KafkaSettings, *, from_beginning: bool, follow: bool) -> Iterator[dict[str, Any]]:
+class Place(NamedTuple):
+    """A record of a topic, or one datagram of it: what core.quarantine points to."""
+
+    shard: int
+    offset: int
+    datagram: int | None = None
+
+    @classmethod
+    def of(cls, text: str) -> "Place":
+        """From `shard:offset` or `shard:offset:datagram`, as a pointer is written; ValueError for anything else."""
+        numbers = [int(part) for part in text.split(":")]
+        if not 2 <= len(numbers) <= 3 or min(numbers) < 0:
+            raise ValueError(text)
+        return cls(*numbers)
+
+
+def tap(
+    topic: str, settings: KafkaSettings, *, from_beginning: bool, follow: bool, at: Place | None = None
+) -> Iterator[dict[str, Any]]:
     """Every datagram of a topic as plain Python values, in the order of each partition.
 
-    From the beginning or from now on; without `follow` it ends where the topic ended when it was asked. Raises TapError.
+    From the beginning or from now on; without `follow` it ends where the topic ended when it was asked. With `at` it is
+    that record alone, or the one datagram. Raises TapError.
     """
     prefix = f"{settings.topic_prefix}."
     name = topic if topic.startswith(prefix) else prefix + topic
@@ -45,6 +64,9 @@ def tap(topic: str, settings: KafkaSettings, *, from_beginning: bool, follow: bo
         if name not in known:
             raise TapError("no_topic", f"there is no topic {name}", f"there are {', '.join(known) or 'none'}")
         partitions = [TopicPartition(name, number) for number in sorted(consumer.partitions_for_topic(name))]
+        if at is not None:
+            yield from _at(consumer, TopicPartition(name, at.shard), at)
+            return
         consumer.assign(partitions)
         ends = consumer.end_offsets(partitions)
         if from_beginning:
@@ -56,11 +78,30 @@ def tap(topic: str, settings: KafkaSettings, *, from_beginning: bool, follow: bo
             for batch in consumer.poll(POLL_MS).values():
                 for record in batch:
                     if follow or record.offset < ends[TopicPartition(name, record.partition)]:
-                        where = {"topic": name, "shard": record.partition, "offset": record.offset}
-                        for entry in entries(record.headers, record.value):
-                            yield where | entry
+                        yield from _told(record)
     finally:
         consumer.close()
+
+
+def _at(consumer: KafkaConsumer, partition: TopicPartition, at: Place) -> Iterator[dict[str, Any]]:
+    if at.shard not in consumer.partitions_for_topic(partition.topic):
+        raise TapError("no_record", f"{partition.topic} has no partition {at.shard}")
+    first, end = consumer.beginning_offsets([partition])[partition], consumer.end_offsets([partition])[partition]
+    if not first <= at.offset < end:
+        raise TapError("no_record", f"{partition.topic} holds {first} to {end - 1} in partition {at.shard}")
+    consumer.assign([partition])
+    consumer.seek(partition, at.offset)
+    while not (found := consumer.poll(POLL_MS, max_records=1).get(partition)):
+        pass
+    for index, datagram in enumerate(_told(found[0])):
+        if at.datagram in (None, index):
+            yield datagram
+
+
+def _told(record: Any) -> Iterator[dict[str, Any]]:
+    where = {"topic": record.topic, "shard": record.partition, "offset": record.offset}
+    for entry in entries(record.headers, record.value):
+        yield where | entry
 
 
 def entries(headers: Sequence[tuple[str, bytes]], content: bytes) -> Iterator[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import TIMESTAMP, BigInteger, CheckConstraint, Column, MetaData, SmallInteger, Text
+from sqlalchemy import TIMESTAMP, BigInteger, CheckConstraint, Column, Integer, MetaData, SmallInteger, Text
 from sqlalchemy.types import TypeEngine
 
 ColumnType = TypeEngine[Any] | type[TypeEngine[Any]]
@@ -46,6 +46,15 @@ def session_key() -> tuple[Column[Any], Column[Any]]:
 
 def car_key() -> tuple[Column[Any], ...]:
     return *session_key(), key("car_index", SmallInteger, "place of the car in the packets' arrays, 0-based")
+
+
+def pointer() -> tuple[Column[Any], ...]:
+    """Where the bytes of a datagram lie, beside its `shard`."""
+    return (
+        value("topic", Text, "of Kafka, in which the datagram came; NULL = not from Kafka, as the two below"),
+        value("record_offset", BigInteger, "of the block in the topic's partition `shard`; NULL as topic"),
+        value("datagram_index", Integer, "place of the datagram in the block, from 0; NULL as topic"),
+    )
 
 
 def check(name: str, condition: str) -> CheckConstraint:

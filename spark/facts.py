@@ -125,6 +125,7 @@ FACTS: dict[str, Fact] = {
         Fact("tyre_set", tables.tyre_set),
         Fact("time_trial", tables.time_trial),
         Fact("lobby_player", tables.lobby_player, ("arrived_at",)),
+        Fact("quarantine", tables.quarantine, ("arrived_at", "record_offset", "datagram_index"), earliest=True),
     )
 }
 """In the order in which they are written."""

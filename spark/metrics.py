@@ -20,6 +20,7 @@ from pitlane.settings import SparkSettings
 from spark import progress
 from spark.errors import PortTaken
 from spark.facts import FACTS
+from spark.quality.rules import RULES
 from spark.tasks import Written
 
 SECONDS = (0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
@@ -40,8 +41,13 @@ class Metrics(StreamingQueryListener):
         self._datagrams = self._counter("datagrams", "Datagrams in them.")
         self._rejected = self._counter("rejected_blocks", "Blocks that no packet table could read.")
         self._rows = self._counter("rows", "Rows handed to Postgres, also those that change nothing.", "fact")
+        self._checked = self._counter("checked", "Rows of packets that a rule of quality was asked of.", "rule")
+        self._quarantined = self._counter("quarantined", "Rows of packets that broke a rule.", "rule", "effect")
         for fact in FACTS:
             self._rows.labels(fact)
+        for rule in RULES.values():
+            self._checked.labels(rule.slug)
+            self._quarantined.labels(rule.slug, rule.effect)
 
     def _counter(self, name: str, what: str, *labels: str) -> Counter:
         return Counter(f"pitlane_spark_{name}", what, labels, registry=self.registry)
@@ -56,6 +62,10 @@ class Metrics(StreamingQueryListener):
         self._rejected.inc(written.counts.rejected_blocks)
         for fact, number in written.rows.items():
             self._rows.labels(fact).inc(number)
+        for rule, number in written.counts.checked.items():
+            self._checked.labels(rule).inc(number)
+        for rule, number in written.counts.broken.items():
+            self._quarantined.labels(rule, RULES[rule].effect).inc(number)
 
     def failed(self) -> None:
         self._failures.inc()

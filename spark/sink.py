@@ -8,6 +8,7 @@ import contextlib
 import io
 import time
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import orjson
@@ -31,13 +32,17 @@ WRITER_LOCK = 0x9171A4F
 
 
 class Counts(NamedTuple):
-    """What a micro-batch read, for the ledger."""
+    """What a micro-batch read, for the ledger and the metrics."""
 
     blocks: int
     datagrams: int
     rejected_blocks: int
     offsets: Mapping[str, Mapping[str, tuple[int, int]]]
     """topic → partition → first offset read, first offset of the next batch"""
+    checked: Mapping[str, int] = MappingProxyType({})
+    """rule of quality → rows that it was asked of; not for the ledger, as `broken`"""
+    broken: Mapping[str, int] = MappingProxyType({})
+    """rule → rows that broke it, also those beyond the cap of core.quarantine"""
 
 
 class Sink:

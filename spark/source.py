@@ -1,7 +1,6 @@
 """The topics as DataFrames of blocks, for the stream and for batch runs alike."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -18,9 +17,10 @@ SCHEMA = pa.schema(
         ("packet_format", pa.int32()),
         ("packet_id", pa.int32()),
         ("content", pa.binary()),
+        ("waited", pa.list_(pa.int32())),
     ]
 )
-"""A block with where it was read; `topic` and `offset` are NULL for what waited in Postgres."""
+"""A `Block`. `waited` is NULL but for what waited in Postgres; `topic` and `offset`, for what is not from Kafka."""
 
 
 def reader_options(settings: KafkaSettings) -> dict[str, str]:
@@ -43,15 +43,12 @@ def blocks(records: DataFrame) -> DataFrame:
         _number("packet.format").alias("packet_format"),
         _number("packet.id").alias("packet_id"),
         f.col("value").alias("content"),
+        f.lit(None).cast("array<int>").alias("waited"),
     )
 
 
 def waiting_blocks(spark: SparkSession, waiting: Iterable[Block]) -> DataFrame:
-    rows: list[dict[str, Any]] = [
-        {"shard": b.shard, "packet_format": b.packet_format, "packet_id": b.packet_id, "content": b.content}
-        for b in waiting
-    ]
-    return spark.createDataFrame(pa.Table.from_pylist(rows, SCHEMA))
+    return spark.createDataFrame(pa.Table.from_pylist([block._asdict() for block in waiting], SCHEMA))
 
 
 def _number(header: str) -> Column:

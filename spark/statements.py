@@ -277,7 +277,9 @@ SET blocks = %s, datagrams = %s, rejected_blocks = %s, offsets = %s, rows = %s
 WHERE query_id = %s AND batch_id = %s
 """
 WAITING = """
-SELECT packet_format, packet_id, shard, string_agg(entry, ''::bytea ORDER BY session_uid, rig, overall_frame)
-FROM core.pending_datagram WHERE query_id = %s GROUP BY packet_format, packet_id, shard
+SELECT
+    packet_format, packet_id, shard, string_agg(entry, ''::bytea ORDER BY session_uid, rig, overall_frame), topic,
+    record_offset, array_agg(coalesce(datagram_index, 0) ORDER BY session_uid, rig, overall_frame)
+FROM core.pending_datagram WHERE query_id = %s GROUP BY packet_format, packet_id, shard, topic, record_offset
 """
 FORGET_WAITING = "DELETE FROM core.pending_datagram WHERE query_id = %s"

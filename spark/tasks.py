@@ -1,5 +1,6 @@
 """The work of one micro-batch on Spark: shards to tasks, reduction in the Python workers, few rows to the driver."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import NamedTuple
@@ -59,11 +60,13 @@ def reduce_shard(query_id: str, batches: Iterable[pa.RecordBatch]) -> Iterator[p
     waited = waited_datagrams = 0  # counted with the batch that read them
     for batch in batches:
         for row in batch.to_pylist():
-            block = Block(row["packet_format"], row["packet_id"], row["shard"], row["content"] or b"")
+            block = Block(**row | {"content": row["content"] or b""})
             blocks.append(block)
-            if row["topic"] is None:
+            if block.waited is not None:
                 waited += 1
                 waited_datagrams += len(block.content) // entry_bytes(PACKETS[block[:2]].size)
+                continue
+            if block.topic is None:
                 continue
             shard = offsets.setdefault(row["topic"], {}).setdefault(str(row["shard"]), [row["offset"], 0])
             shard[0] = min(shard[0], row["offset"])
@@ -76,6 +79,8 @@ def reduce_shard(query_id: str, batches: Iterable[pa.RecordBatch]) -> Iterator[p
         "datagrams": result.datagrams - waited_datagrams,
         "rejected_blocks": result.rejected_blocks,
         "offsets": offsets,
+        "checked": result.checked,
+        "broken": result.broken,
     }
     payloads = {name: _ipc(rows) for name, rows in result.tables.items()} | {COUNTS: orjson.dumps(counts)}
     yield pa.record_batch([pa.array(payloads.keys()), pa.array(payloads.values(), pa.binary())], schema=REDUCED)
@@ -86,6 +91,7 @@ def collect(reduced: Iterable[tuple[str, bytes]]) -> tuple[dict[str, pa.Table], 
     parts: dict[str, list[pa.Table]] = {}
     blocks = datagrams = rejected = 0
     offsets: dict[str, dict[str, tuple[int, int]]] = {}
+    checked, broken = Counter[str](), Counter[str]()
     for name, payload in reduced:
         if name != COUNTS:
             parts.setdefault(name, []).append(pa.ipc.open_stream(payload).read_all())
@@ -94,11 +100,13 @@ def collect(reduced: Iterable[tuple[str, bytes]]) -> tuple[dict[str, pa.Table], 
         blocks += counts["blocks"]
         datagrams += counts["datagrams"]
         rejected += counts["rejected_blocks"]
+        checked.update(counts["checked"])
+        broken.update(counts["broken"])
         for topic, shards in counts["offsets"].items():
             offsets.setdefault(topic, {}).update(shards)
     tables = {name: pa.concat_tables(found) for name, found in parts.items()}
     assert tables.keys() <= {*FACTS, PENDING.name}
-    return tables, Counts(blocks, datagrams, rejected, offsets)
+    return tables, Counts(blocks, datagrams, rejected, offsets, checked, broken)
 
 
 def _ipc(rows: pa.Table) -> bytes:

@@ -105,4 +105,4 @@ def rows(result: Reduced, name: str) -> list[dict[str, Any]]:
 def waiting(result: Reduced) -> list[Block]:
     """What goes into the next batch, as spark.sink reads it back."""
     found = rows(result, "pending_datagram")
-    return [Block(row["packet_format"], row["packet_id"], row["shard"], row["entry"]) for row in found]
+    return [Block(row["packet_format"], row["packet_id"], row["shard"], row["entry"], waited=[0]) for row in found]

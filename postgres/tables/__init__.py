@@ -27,6 +27,7 @@ from postgres.tables.lap_damage import lap_damage as lap_damage
 from postgres.tables.lobby import lobby_player as lobby_player
 from postgres.tables.pit_sample import pit_sample as pit_sample
 from postgres.tables.player_trace import player_trace as player_trace
+from postgres.tables.quarantine import quarantine as quarantine
 from postgres.tables.session import event as event
 from postgres.tables.session import session as session
 from postgres.tables.session import session_sample as session_sample

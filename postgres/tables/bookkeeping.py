@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, SmallInteger, Table, Text, func
 from sqlalchemy.dialects.postgresql import JSONB
 
-from postgres.columns import INSTANT, always, key, metadata, session_key, value
+from postgres.columns import INSTANT, always, key, metadata, pointer, session_key, value
 
 ledger = Table(
     "ledger",
@@ -31,6 +31,7 @@ pending_datagram = Table(
     always("packet_format", SmallInteger, "2023 … 2026: with packet_id it says how to read the entry"),
     always("shard", SmallInteger, "Kafka partition of the rig"),
     always("entry", LargeBinary, "arrival time, rig and datagram as in a block"),
+    *pointer(),
     schema="core",
     comment="Datagrams of recent frames whose partners have not come yet; read again with the next batch.",
     info={

@@ -1,7 +1,7 @@
 """From blocks to samples: all datagrams of one kind as one array, each with its session and its order."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,12 +15,21 @@ OF_A_LOBBY = "lobby_info"
 
 
 class Block(NamedTuple):
-    """The value of a Kafka record with what its headers say."""
+    """The value of a Kafka record with what its headers say, and where it was read."""
 
     packet_format: int
     packet_id: int
     shard: int
     content: bytes
+    topic: str | None = None
+    offset: int | None = None
+    """None, as `topic`, for what does not come from Kafka."""
+    waited: Sequence[int] | None = None
+    """Of datagrams that waited since the batch before: the place of each in the block that it came in."""
+
+
+ORIGIN = np.dtype([("block", "i4"), ("place", "i4")])
+"""Where a datagram came from: index into Decoded.blocks, and its place in the block as Kafka holds it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +43,10 @@ class Samples:
     """index into Sessions"""
     order: np.ndarray
     """f1_packets.sample_order of each, i8"""
+    origin: np.ndarray
+    """(n,) of ORIGIN"""
+    out: np.ndarray | None = None
+    """(n, cars): cars of which these packets say what a rule of quality keeps out of the facts; None: of no car"""
 
     @property
     def datagrams(self) -> np.ndarray:
@@ -48,8 +61,16 @@ class Samples:
         """Cars of a packet of this format that lists all of them."""
         return PACKETS[self.packet.format, PACKET_IDS["lap_data"]].num_cars
 
+    @property
+    def sound(self) -> np.ndarray:
+        """(n, cars): whether the facts may have what the packet says of the car."""
+        return np.ones((len(self.order), self.packet.num_cars), bool) if self.out is None else ~self.out
+
     def take(self, index: np.ndarray) -> "Samples":
-        return Samples(self.packet, self.entries[index], self.session[index], self.order[index])
+        out = None if self.out is None else self.out[index]
+        return Samples(
+            self.packet, self.entries[index], self.session[index], self.order[index], self.origin[index], out
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,10 +93,26 @@ class Decoded(NamedTuple):
     samples: list[Samples]
     datagrams: int
     rejected_blocks: int
+    blocks: list[Block]
+    """What was decoded, in the order in which `Samples.origin` counts them"""
 
     def of(self, name: str) -> list[Samples]:
         """The samples of packet `name`, one for each format that is there."""
         return [s for s in self.samples if s.packet.name == name]
+
+    def had_waited(self, samples: Samples) -> np.ndarray:
+        """(n,): which of them the batch before has read already."""
+        return np.array([block.waited is not None for block in self.blocks], bool)[samples.origin["block"]]
+
+    def pointer(self, origin: np.ndarray) -> dict[str, np.ndarray]:
+        """Columns that tell where in Kafka datagrams lie, from their ORIGIN; NULL for what did not come from there."""
+        came = [self.blocks[number] for number in origin["block"].tolist()]
+        known = np.array([block.offset is not None for block in came], bool)
+        return {
+            "topic": np.array([block.topic for block in came], object),
+            "record_offset": np.ma.MaskedArray(np.array([block.offset or 0 for block in came], "i8"), ~known),
+            "datagram_index": np.ma.MaskedArray(origin["place"], ~known),
+        }
 
 
 def decode(blocks: Iterable[Block]) -> Decoded:
@@ -84,29 +121,45 @@ def decode(blocks: Iterable[Block]) -> Decoded:
     Datagrams without a session (UID 0: menus and lobby) are counted and left out too, but for those that tell of a
     lobby, whose rows belong to no session.
     """
+    blocks = list(blocks)
     contents: dict[Packet, list[bytes]] = defaultdict(list)
-    shards: dict[Packet, list[int]] = defaultdict(list)
+    numbers: dict[Packet, list[int]] = defaultdict(list)
     rejected = 0
-    for block in blocks:
+    for number, block in enumerate(blocks):
         packet = PACKETS.get((block.packet_format, block.packet_id))
         length = entry_dtype(packet).itemsize if packet else 0
         if packet is None or len(block.content) % length:
             rejected += 1
             continue
         contents[packet].append(block.content)
-        shards[packet].extend([block.shard] * (len(block.content) // length))
+        numbers[packet].append(number)
 
     # One buffer for each kind: concatenating arrays would cost a copy more and lose the packed layout.
     arrays = {packet: np.frombuffer(b"".join(parts), entry_dtype(packet)) for packet, parts in contents.items()}
     wanted = {packet: _in_session(packet, entries) for packet, entries in arrays.items()}
     kept = {packet: entries[wanted[packet]] for packet, entries in arrays.items()}
-    sessions, indices = _sessions([(kept[p], np.asarray(shards[p], "i2")[wanted[p]]) for p in kept])
+    came = {packet: _origins(packet, blocks, found)[wanted[packet]] for packet, found in numbers.items()}
+    shard = np.array([block.shard for block in blocks], "i2")
+    sessions, indices = _sessions([(kept[p], shard[came[p]["block"]]) for p in kept])
     samples = [
-        Samples(packet, entries, index, orders(entries["datagram"]["header"]))
+        Samples(packet, entries, index, orders(entries["datagram"]["header"]), came[packet])
         for (packet, entries), index in zip(kept.items(), indices, strict=True)
         if len(entries)
     ]
-    return Decoded(sessions, samples, sum(map(len, arrays.values())), rejected)
+    return Decoded(sessions, samples, sum(map(len, arrays.values())), rejected, blocks)
+
+
+def _origins(packet: Packet, blocks: Sequence[Block], numbers: Sequence[int]) -> np.ndarray:
+    """ORIGIN of each datagram of those blocks, one after the other."""
+    lengths = np.array([len(blocks[number].content) for number in numbers]) // entry_dtype(packet).itemsize
+    ends = np.cumsum(lengths)
+    origin = np.empty(ends[-1], ORIGIN)
+    origin["block"] = np.repeat(numbers, lengths)
+    origin["place"] = np.arange(ends[-1]) - np.repeat(ends - lengths, lengths)
+    for number, end, length in zip(numbers, ends.tolist(), lengths.tolist(), strict=True):
+        if (waited := blocks[number].waited) is not None:
+            origin["place"][end - length : end] = waited
+    return origin
 
 
 def orders(header: np.ndarray) -> np.ndarray:

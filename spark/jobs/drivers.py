@@ -71,7 +71,9 @@ def results(packets: Samples, sessions: Sessions) -> pa.Table:
     stands = newest((packets.session,), (packets.order,))
     sent = packets.datagrams[stands]
     cars = sent["cars"]
-    row, car = np.nonzero((np.arange(cars.shape[1]) < sent["num_cars"][:, None]) & (cars["position"] > 0))
+    row, car = np.nonzero(
+        (np.arange(cars.shape[1]) < sent["num_cars"][:, None]) & (cars["position"] > 0) & packets.sound[stands]
+    )
     end = cars[row, car]
     return FACTS["result"].rows(
         {

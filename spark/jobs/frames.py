@@ -24,6 +24,16 @@ IN_GARAGE = 0
 """LapData's driver status. A time trial begins with half a minute of it, at a distance that is none."""
 
 
+def is_active(cars: np.ndarray) -> np.ndarray:
+    """Which cars of LapData are on the track and have not ended their race; `cars` and the answer are (n, cars)."""
+    return (cars["result_status"] == RACING) & (cars["driver_status"] != IN_GARAGE) & (cars["car_position"] > 0)
+
+
+def races(cars: np.ndarray) -> np.ndarray:
+    """Which cars of LapData are on a lap."""
+    return is_active(cars) & (cars["current_lap_num"] > 0)
+
+
 def frame_key(samples: Samples) -> np.ndarray:
     """(session, order) of each sample as one i8."""
     return samples.session.astype("i8") * (2 * SESSION_END_ORDER) + samples.order
@@ -130,26 +140,21 @@ def join(decoded: Decoded) -> list[CarFrames]:
 def _join(laps: Samples, decoded: Decoded) -> CarFrames:
     keys, first = np.unique(frame_key(laps), return_index=True)
     laps = laps.take(first)
-    cars = laps.datagrams["cars"]
-    racing = (
-        (cars["result_status"] == RACING)
-        & (cars["driver_status"] != IN_GARAGE)
-        & (cars["car_position"] > 0)
-        & (cars["current_lap_num"] > 0)
-    )
-    frame, car = np.nonzero(racing)
+    frame, car = np.nonzero(races(laps.datagrams["cars"]) & laps.sound)
     partners = {}
     for name in (*PARTNERS, *SPARSE_PARTNERS):
         found = next((s for s in decoded.of(name) if s.packet.format == laps.packet.format), None)
-        at = _places(keys, found)[frame]
+        at = places(keys, found)[frame]
         if found is not None and not found.packet.num_cars:
             at = np.where(found.header["player_car_index"][at] == car, at, -1)
+        elif found is not None and found.out is not None:
+            at = np.where(found.out[at, car], -1, at)
         partners[name] = Partner(None if found is None else found.datagrams, at)
     return CarFrames(laps.session[frame], laps.order[frame], car, frame, laps.datagrams, partners)
 
 
-def _places(keys: np.ndarray, found: Samples | None) -> np.ndarray:
-    """For each frame the index of its packet, or -1."""
+def places(keys: np.ndarray, found: Samples | None) -> np.ndarray:
+    """For each frame (`frame_key`) the index of its packet in `found`, or -1."""
     if found is None:
         return np.full(len(keys), -1)
     theirs, at = np.unique(frame_key(found), return_index=True)

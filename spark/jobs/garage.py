@@ -18,7 +18,7 @@ def setups(packets: Samples, sessions: Sessions) -> pa.Table:
     """A row for each car and setup, with the first and the last order that showed it; blank ones are left out."""
     cars = np.ascontiguousarray(packets.datagrams["cars"])
     setup_bytes = cars.dtype.itemsize
-    row, car = np.nonzero(cars.view("u1").reshape(*cars.shape, setup_bytes).any(axis=2))
+    row, car = np.nonzero(cars.view("u1").reshape(*cars.shape, setup_bytes).any(axis=2) & packets.sound)
 
     kind = np.dtype([("session", "i8"), ("car", "i8"), ("setup", f"V{setup_bytes}")])
     shown = np.empty(len(row), kind)

@@ -21,6 +21,7 @@ from spark.jobs import (
     time_trial,
 )
 from spark.jobs.blocks import Block, decode
+from spark.quality.check import check
 
 _BY_CARS = {
     "lap_place": laps.lap_place,
@@ -51,6 +52,10 @@ class Reduced(NamedTuple):
     """fact name → rows; what still waits for its partners is under `pending_datagram`"""
     datagrams: int
     rejected_blocks: int
+    checked: dict[str, int]
+    """rule of quality → rows that it was asked of; what had waited was counted when it was read first"""
+    broken: dict[str, int]
+    """rule → rows that broke it"""
 
 
 def reduce(blocks: Iterable[Block], query_id: str) -> Reduced:
@@ -58,7 +63,8 @@ def reduce(blocks: Iterable[Block], query_id: str) -> Reduced:
 
     `query_id` marks the datagrams that go on waiting.
     """
-    decoded = decode(blocks)
+    received = decode(blocks)
+    decoded, quarantined, checked, broken = check(received)
     parts: dict[str, list[pa.Table]] = {name: [] for name in FACTS}
     for rows in frames.join(decoded):
         for name, compute in _BY_CARS.items():
@@ -67,7 +73,12 @@ def reduce(blocks: Iterable[Block], query_id: str) -> Reduced:
         for samples in decoded.of(packet_name):
             parts[name].append(read(samples, decoded.sessions))
     tables = {name: pa.concat_tables(found) for name, found in parts.items() if found}
-    tables[PENDING.name] = pending.still_waiting(decoded, query_id)
+    tables["quarantine"] = quarantined
+    tables[PENDING.name] = pending.still_waiting(received, query_id)
     return Reduced(
-        {name: rows for name, rows in tables.items() if len(rows)}, decoded.datagrams, decoded.rejected_blocks
+        {name: rows for name, rows in tables.items() if len(rows)},
+        received.datagrams,
+        received.rejected_blocks,
+        checked,
+        broken,
     )

@@ -78,6 +78,7 @@ def still_waiting(decoded: Decoded, query_id: str) -> Any:
 
     keep = np.flatnonzero(waits)
     sessions = decoded.sessions
+    origin = np.concatenate([s.origin for s in found])[first][keep]
     return PENDING.rows(
         {
             **sessions.key(session[keep]),
@@ -86,6 +87,7 @@ def still_waiting(decoded: Decoded, query_id: str) -> Any:
             "packet_id": np.array([found[i].packet.id for i in source[keep]], "i2"),
             "packet_format": np.array([found[i].packet.format for i in source[keep]], "i2"),
             "shard": sessions.shard[session[keep]],
+            **decoded.pointer(origin),
             "entry": np.array(
                 [found[i].entries[j].tobytes() for i, j in zip(source[keep], place[keep], strict=True)], object
             ),

@@ -14,7 +14,7 @@ from postgres import migrate
 
 COMPARED = (
     "participant", "lap", "lap_trace", "lap_damage", "player_trace", "pit_sample", "stint", "event", "result", "history",
-    "setup", "tyre_set", "time_trial", "lobby_player",
+    "setup", "tyre_set", "time_trial", "lobby_player", "quarantine",
 )  # fmt: skip
 """Every table of facts; the ledger and what waits are about batches."""
 

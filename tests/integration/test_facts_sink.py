@@ -219,6 +219,23 @@ def test_a_lobby_is_kept_whatever_the_order(sink: Sink, own: SupersetSettings) -
         assert found.fetchall() == [(7, "C")]
 
 
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_of_what_broke_a_rule_the_earliest_is_kept(sink: Sink, own: SupersetSettings, order: tuple[int, ...]) -> None:
+    """The same datagram three times: twice in Kafka, and once from where nothing is known of it."""
+    bad = timed(telemetry(700, speed=612))[0]
+    batches = [
+        [bad._replace(topic="f1.car_telemetry", offset=17)],
+        [bad._replace(topic="f1.car_telemetry", offset=9)],
+        [bad],
+    ]
+    for batch_id, i in enumerate(order):
+        write(sink, batch_id, batches[i], f"query {i}")
+    with psycopg.connect(own.conninfo("reader")) as reader:
+        columns = "rule, subject, details, topic, shard, record_offset, datagram_index"
+        found = reader.execute(f"SELECT {columns} FROM core.quarantine".encode()).fetchall()
+    assert found == [("speed", "car 3, frame 700", {"speed_kmh": 612}, "f1.car_telemetry", 0, 9, 0)]
+
+
 def test_coverage_comes_with_a_late_session_row(sink: Sink, own: SupersetSettings) -> None:
     def coverage() -> list[tuple[int, float | None]]:
         with psycopg.connect(own.conninfo("reader")) as reader:

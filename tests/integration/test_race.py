@@ -113,6 +113,7 @@ def test_a_race_is_in_the_tables_as_it_was(
     assert (session["game_mode"], session["rule_set"], session["session_length_id"]) == (4, 1, 3)
     assert session["weekend_structure"] == (None if packet_format == 2023 else [truth.session.session_type_id])
     assert session["is_sprint_weekend"] == (None if packet_format == 2023 else False)
+    assert table(reader, "quarantine", uid, "rule, subject") == []
     assert_stories(reader, uid, truth)
     assert_every_packet_has_rows(reader, uid, truth)
     for lap in table(reader, "lap", uid, "car_index, lap_number"):
@@ -248,6 +249,7 @@ def test_a_recording_is_in_the_tables_as_its_histories_say(
     truth = histories(recording)
     uid = next(iter(truth.values())).header.session_uid
     laps = {(row["car_index"], row["lap_number"]): row for row in table(reader, "lap", uid, "car_index, lap_number")}
+    assert table(reader, "quarantine", uid, "rule, subject") == []
     timed = 0
     for car, packet in truth.items():
         for number, lap in enumerate(packet.lap_history_data[: packet.num_laps], 1):

@@ -57,7 +57,7 @@ def test_a_micro_batch_is_counted_and_the_lag_is_by_topic(batch: StreamingQueryP
     metrics = Metrics()
     metrics.onQueryProgress(Event(batch))  # type: ignore[arg-type]
     metrics.written(Written(Counts(240, 1500, 2, {}), {"lap_trace": 900}))
-    metrics.written(Written(Counts(10, 50, 0, {}), {"lap_trace": 30, "event": 1}))
+    metrics.written(Written(Counts(10, 50, 0, {}, {"speed": 400}, {"speed": 3}), {"lap_trace": 30, "event": 1}))
     metrics.failed()
     numbers = told(metrics)
     assert numbers["batch_seconds_count",] == 1
@@ -67,6 +67,8 @@ def test_a_micro_batch_is_counted_and_the_lag_is_by_topic(batch: StreamingQueryP
     assert (numbers["blocks_total",], numbers["datagrams_total",], numbers["rejected_blocks_total",]) == (250, 1550, 2)
     assert (numbers["rows_total", "lap_trace"], numbers["rows_total", "event"]) == (930, 1)
     assert numbers["query_failures_total",] == 1
+    assert (numbers["checked_total", "speed"], numbers["quarantined_total", "out", "speed"]) == (400, 3)
+    assert (numbers["checked_total", "gear"], numbers["quarantined_total", "flag", "fuel_rises"]) == (0, 0)
 
 
 def test_an_idle_trigger_is_no_micro_batch(batch: StreamingQueryProgress) -> None:
@@ -110,7 +112,12 @@ def there_is() -> dict[str, set[str]]:
     """Metric as Prometheus names it → labels."""
     collected = [each for each in Metrics().registry.collect() if each.type != "unknown"]
     suffix = {"counter": "_total"}
-    labels = {"lag_blocks": {"topic"}, "rows_total": {"fact"}}
+    labels = {
+        "lag_blocks": {"topic"},
+        "rows_total": {"fact"},
+        "checked_total": {"rule"},
+        "quarantined_total": {"rule", "effect"},
+    }
     names = [each.name + suffix.get(each.type, "") for each in collected]
     return {name: labels.get(name.removeprefix("pitlane_spark_"), set()) for name in names}
 
@@ -128,4 +135,4 @@ def test_an_alert_names_what_there_is(rule: dict[str, Any]) -> None:
     assert named <= {*there_is(), "up"}
     counters = {name for name in named if name.endswith("_total")}
     assert counters == set(re.findall(r"increase\((pitlane_\w+)", rule["expr"]))
-    assert prometheus.shown_labels(rule) <= {"instance"}
+    assert prometheus.shown_labels(rule) <= {"instance"}.union(*(there_is().get(name, set()) for name in named))
