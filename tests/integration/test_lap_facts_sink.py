@@ -29,10 +29,10 @@ def select(own: SupersetSettings, query: str) -> list[tuple[Any, ...]]:
 def test_hidden_damage_is_null_whenever_the_setting_is_heard(
     sink: Sink, own: SupersetSettings, participants_first: bool
 ) -> None:
-    public = lap_data(706, {1: {"lap": 3}}), damage(706, car=1)
+    public = lap_data(706, {1: {"current_lap_num": 3}}), damage(706, car=1)
     batches = [
         timed(participants(650, {1: 0})),
-        timed(lap_data(700, {1: {}}), bytes(packet(10, 700)), *public),
+        timed(lap_data(700, {1: {}}), packet("car_damage", 700), *public),
     ]
     write_all(sink, batches if participants_first else batches[::-1])
     names = "lap_number, rear_left_tyre_wear_percent, floor_damage_percent, is_engine_blown, overall_frame"
@@ -45,7 +45,7 @@ def test_hidden_damage_is_null_whenever_the_setting_is_heard(
 @pytest.mark.parametrize("late", [False, True])
 def test_what_a_flashback_undid_vanishes(sink: Sink, own: SupersetSettings, late: bool) -> None:
     def at(frame: int, lap: int) -> list[bytes]:
-        car = {"lap": lap, "distance": 55.0, "timer_active": 1, "penalties_s": lap}
+        car = {"current_lap_num": lap, "lap_distance_m": 55.0, "pit_lane_timer_active": 1, "penalties_s": lap}
         return [lap_data(frame, {3: car}, time_s=frame / 60), damage(frame), motion_ex(frame)]
 
     times = (90_000, 30_000, 0, 30_000, 0, 30_000, 0, 15)
@@ -61,7 +61,7 @@ def test_what_a_flashback_undid_vanishes(sink: Sink, own: SupersetSettings, late
 def test_metres_with_open_wings_and_with_overtake(sink: Sink, own: SupersetSettings) -> None:
     frames = []
     for frame, aero, overtake in ((700, 1, 0), (701, 1, 1), (702, 0, 0)):
-        car = {3: {"distance": 10.0 * (frame - 700) + 5}}
+        car = {3: {"lap_distance_m": 10.0 * (frame - 700) + 5}}
         frames += [lap_data(frame, car, year=2026), telemetry_2(frame, values=(aero, 1, 0, 1, overtake, 0, 1, 0))]
         frames += [make(frame, year=2026) for make in (telemetry, status, motion)]
     write_all(sink, [timed(*frames)])
