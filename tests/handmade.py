@@ -112,6 +112,40 @@ _SPELLED_OUT: dict[str, Callable[[Packet, Fields], Fields]] = {
 }
 """What of a packet need not be given, because it follows from the rest."""
 
+
+OF_A_FRAME = ("lap_data", "car_telemetry", "car_status", "motion")
+USUAL: dict[str, dict[str, Any]] = {
+    "lap_data": {"current_lap_num": 1, "driver_status": 4, "result_status": 2},
+    "car_telemetry": {"speed_kmh": 250, "throttle": 1.0, "gear": 7, "engine_rpm": 11_000},
+    "car_status": {
+        "fuel_in_tank_kg": 50.0, "actual_tyre_compound": 18, "visual_tyre_compound": 17, "ers_store_j": 3e6,
+        "ers_deploy_mode": 1,
+    },
+    "motion": {},
+}  # fmt: skip
+"""A car that drives its race on medium tyres; its place is that of its index."""
+
+
+def frame_packets(frame: int, cars: Fields, *, year: int = 2025, **header: Any) -> list[bytes]:
+    """The four packets that come with every frame; each field of a car goes into the one that has it."""
+    told: dict[str, dict[Any, Any]] = {kind: {} for kind in OF_A_FRAME}
+    for car, fields in cars.items():
+        if car == "header":
+            for kind in OF_A_FRAME:
+                told[kind]["header"] = fields
+            continue
+        owners = {
+            name: kind for kind in OF_A_FRAME for name in PACKETS[year, PACKET_IDS[kind]].dtype["cars"].base.names or ()
+        }
+        for kind in OF_A_FRAME:
+            told[kind][car] = dict(USUAL[kind]) | ({"car_position": car + 1} if kind == "lap_data" else {})
+        for name, value in fields.items():
+            if name not in owners:
+                raise ValueError(f"no packet of a frame has {name} in format {year}")
+            told[owners[name]][car][name] = value
+    return [packet(kind, frame, fields, year=year, **header) for kind, fields in told.items()]
+
+
 ON_TRACK = {"car_position": 1, "current_lap_num": 2, "driver_status": 4, "result_status": 2}
 
 
