@@ -10,7 +10,7 @@ from psycopg import sql
 
 from pitlane.settings import PostgresSettings, SupersetSettings
 from pitlane.stack.postgres import PostgresServer
-from postgres import migrate
+from postgres import migrate, tables
 
 COMPARED = (
     "participant", "lap", "lap_trace", "lap_damage", "player_trace", "pit_sample", "stint", "event", "result", "history",
@@ -42,6 +42,7 @@ def content(settings: PostgresSettings) -> Content:
 
 
 def empty(settings: PostgresSettings) -> None:
-    tables = ", ".join(f"core.{name}" for name in (*COMPARED, "session", "ledger", "pending_datagram"))
+    """Every table of core, those of the gateway and of the batches too."""
+    names = ", ".join(str(table) for table in tables.metadata.tables.values() if table.schema == "core")
     with psycopg.connect(settings.conninfo("owner"), autocommit=True) as owner:
-        owner.execute(f"TRUNCATE {tables}".encode())
+        owner.execute(f"TRUNCATE {names}".encode())
