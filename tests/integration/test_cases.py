@@ -193,7 +193,7 @@ def rows_of(own: SupersetSettings, name: str, columns: list[str]) -> list[str]:
 
 def _line(values: Iterable[str | None]) -> str:
     """As in a CSV file, where NULL is nothing; decimals to three places, so that 0.1 is what a float makes of it."""
-    decimal = re.compile(r"-?\d+\.\d+")
+    decimal = re.compile(r"-?\d+(\.\d+|(\.\d+)?e[+-]\d+)")
     plain = (value or "" for value in values)
     return ",".join(f"{float(v):.3f}".rstrip("0").rstrip(".") if decimal.fullmatch(v) else v for v in plain)
 
