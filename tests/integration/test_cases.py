@@ -44,7 +44,7 @@ BLOCK_BYTES = 256 * 1024
 SHARDS = 4
 PIECES = 5
 
-AWAITED = {"flashback", "flashback-across-the-line", "flashback-chained"}
+AWAITED = {"flashback", "flashback-across-the-line", "flashback-and-out", "flashback-chained"}
 """Cases that need what is known of flashbacks since `rewound` is kept: to be emptied when that is merged."""
 
 Kept = Forward | StoreSession
