@@ -13,7 +13,7 @@ from pitlane.stack.postgres import PostgresServer
 from postgres import migrate
 
 COMPARED = (
-    "participant", "lap", "lap_trace", "lap_damage", "player_trace", "pit_sample", "stint", "event", "result", "history",
+    "participant", "lap", "lap_start", "lap_trace", "lap_damage", "player_trace", "pit_sample", "stint", "event", "result", "history",
     "setup", "tyre_set", "time_trial", "lobby_player",
 )  # fmt: skip
 """Every table of facts; the ledger and what waits are about batches."""
