@@ -48,12 +48,12 @@ SHARDS = 2
 RIGS = ("rig", "second rig")
 
 
-def send(broker: Broker, found: list[Block], shard: int) -> None:
+def send(broker: Broker, found: list[Block], shard: int, prefix: str = PREFIX) -> None:
     producer = KafkaProducer(bootstrap_servers=broker.address, acks="all")
     for block in found:
         headers = {"packet.format": block.packet_format, "packet.id": block.packet_id, "shard": shard}
         producer.send(
-            topic(PACKET_NAMES[block.packet_id], PREFIX),
+            topic(PACKET_NAMES[block.packet_id], prefix),
             value=block.content,
             partition=shard,
             headers=[(name, str(value).encode()) for name, value in headers.items()],

@@ -85,8 +85,8 @@ def test_four_packets_of_one_frame_are_one_row() -> None:
             "fuel_in_tank_kg": 41.5, "world_x_m": 10.5, "world_y_m": -2.25, "world_z_m": 300.0,
             "active_aero_mode": None, "is_active_aero_available": None, "active_aero_activation_distance_m": None,
             "is_overtake_available": None, "is_overtake_active": None, "overtake_activation_distance_m": None,
-            "is_2026_regulations": None, "is_wrong_way": None, "position": 5, "pit_status": 0, "overall_frame": 700,
-            "is_complete": True,
+            "is_2026_regulations": None, "is_wrong_way": None, "position": 5, "pit_status": 0, "rewound": 0,
+            "overall_frame": 700, "is_complete": True,
         }
     ]  # fmt: skip
 

@@ -164,17 +164,17 @@ def test_each_second_in_the_pit_lane_is_a_row() -> None:
         {
             **KEY, "session_second": 90, "session_time_s": 90.5, "lane_time_ms": 500, "stop_time_ms": 0,
             "pit_status": 1, "pit_stops": 0, "serves_penalty": False, "actual_compound_id": 17,
-            "visual_compound_id": 16, "tyre_age_laps": 4, "overall_frame": 715,
+            "visual_compound_id": 16, "tyre_age_laps": 4, "rewound": 0, "overall_frame": 715,
         },
         {
             **KEY, "session_second": 91, "session_time_s": 91.5, "lane_time_ms": 1_500, "stop_time_ms": 2_400,
             "pit_status": 1, "pit_stops": 1, "serves_penalty": False, "actual_compound_id": None,
-            "visual_compound_id": None, "tyre_age_laps": None, "overall_frame": 731,
+            "visual_compound_id": None, "tyre_age_laps": None, "rewound": 0, "overall_frame": 731,
         },
         {
             **KEY, "lap_number": 3, "session_second": 91, "session_time_s": 91.75, "lane_time_ms": 1_750,
             "stop_time_ms": 0, "pit_status": 1, "pit_stops": 1, "serves_penalty": False, "actual_compound_id": 18,
-            "visual_compound_id": 17, "tyre_age_laps": 0, "overall_frame": 732,
+            "visual_compound_id": 17, "tyre_age_laps": 0, "rewound": 0, "overall_frame": 732,
         },
     ]  # fmt: skip
 
