@@ -237,8 +237,28 @@ START = (
     """,
 )
 
+# What was driven in a time that was taken back, and not again since, told by the same rule. The player's trace has a row
+# only where that of all cars has one.
+NOT_DRIVEN_AGAIN = (
+    f"""
+    DELETE FROM core.lap_trace AS x USING touched_lap AS k, core.lap_start AS y
+    WHERE {_TOUCHED}
+      AND (y.session_uid, y.rig, y.car_index) = (k.session_uid, k.rig, k.car_index) AND y.rewound > 0
+      AND y.rewound > x.rewound AND y.start_frame - y.rewound <= x.overall_frame - x.rewound
+    """,
+    f"""
+    DELETE FROM core.player_trace AS x USING touched_lap AS k
+    WHERE {_TOUCHED} AND NOT EXISTS (
+        SELECT FROM core.lap_trace AS t
+        WHERE (t.session_uid, t.rig, t.car_index, t.lap_number, t.distance_bin)
+            = (x.session_uid, x.rig, x.car_index, x.lap_number, x.distance_bin)
+    )
+    """,
+)
+
 UNDO = (
     *START,
+    *NOT_DRIVEN_AGAIN,
     _delete_from_trace("lap_trace"),
     _delete_from_trace("player_trace"),
     *(

@@ -44,9 +44,6 @@ BLOCK_BYTES = 256 * 1024
 SHARDS = 4
 PIECES = 5
 
-AWAITED = {"flashback", "flashback-across-the-line", "flashback-and-out", "flashback-chained"}
-"""Cases that need what is known of flashbacks since `rewound` is kept: to be emptied when that is merged."""
-
 Kept = Forward | StoreSession
 Part = list[Kept]
 
@@ -199,11 +196,7 @@ def _line(values: Iterable[str | None]) -> str:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize(
-    "folder",
-    [pytest.param(f, marks=[pytest.mark.xfail(strict=False)] if f.name in AWAITED else []) for f in FOLDERS],
-    ids=lambda folder: folder.name,
-)
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 async def test_case(folder: Path, way: str, own: SupersetSettings, tmp_path: Path) -> None:
     case = Case(**yaml.safe_load((folder / "packets.yaml").read_text(encoding="utf-8")))
     await play(WAYS[way](case.effects()), own, tmp_path)

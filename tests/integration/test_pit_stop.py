@@ -177,9 +177,7 @@ def test_who_is_still_in_the_lane_has_no_exit(sink: Sink, own: SupersetSettings)
 def test_a_visit_that_a_flashback_undid_is_none(sink: Sink, own: SupersetSettings, late: bool) -> None:
     """In at 90 s, back to 85 s in the same lap, and past the lane this time; the stop comes a lap later."""
     undone = driven([], [Visit(90, 100, 102.5, 110)], {0: SOFT}, 95)
-    back = event(
-        1000 + 15 * 60, "FLBK", flashback_frame_identifier=500, flashback_session_time_s=85.0, time_s=95
-    )
+    back = event(1000 + 15 * 60, "FLBK", flashback_frame_identifier=500, flashback_session_time_s=85.0, time_s=95)
     again = driven([97.0, 127.0], [Visit(120, 130, 132.5, 140)], {0: SOFT}, 160, from_s=85, frame=1901)
     batches = [found(*undone), found(back), found(*again)]
     write_all(sink, batches[::-1] if late else batches)
