@@ -204,10 +204,28 @@ def _forget(fact: Fact, condition: str) -> str:
     return f"UPDATE core.lap AS x SET {nothing} WHERE {_CARS_OF_THE_BATCH} AND x.{frame} < {condition}"
 
 
-def _delete_from_trace(name: str) -> str:
-    return f"""
-    DELETE FROM core.{name} AS x USING touched_lap AS k WHERE {_TOUCHED} AND x.overall_frame < {_UNDONE_BEFORE}
-    """
+def _delete_from_trace(name: str) -> tuple[str, str]:
+    """Of all rows of a lap only if a packet of this batch does not list it, else of those that come in."""
+    of_lap = "session_uid, rig, car_index, lap_number"
+    return (
+        f"""
+        DELETE FROM core.{name} AS x USING touched_lap AS k, new_history AS h
+        WHERE {_TOUCHED} AND (h.session_uid, h.rig, h.car_index) = (k.session_uid, k.rig, k.car_index)
+          AND h.num_laps < k.lap_number AND x.overall_frame < {_UNDONE_BEFORE}
+        """,
+        f"""
+        DELETE FROM core.{name} AS x
+        USING (
+            SELECT {of_lap}, n.distance_bin, lap.undone_before
+            FROM new_{name} AS n
+            JOIN (
+                SELECT x.*, {_UNDONE_BEFORE} AS undone_before FROM (SELECT DISTINCT {of_lap} FROM new_{name}) AS x OFFSET 0
+            ) AS lap USING ({of_lap})
+            WHERE n.overall_frame < lap.undone_before
+        ) AS k
+        WHERE {_TOUCHED} AND x.distance_bin = k.distance_bin AND x.overall_frame < k.undone_before
+        """,
+    )
 
 
 # The fuel that a lap started with is that of its first sample which still stands. A sample is undone by one that is
@@ -218,7 +236,7 @@ START = (
     f"""
     DELETE FROM core.lap_start AS x USING touched_lap AS k, core.lap_start AS y
     WHERE {_TOUCHED}
-      AND (y.session_uid, y.rig, y.car_index) = (x.session_uid, x.rig, x.car_index)
+      AND (y.session_uid, y.rig, y.car_index) = (k.session_uid, k.rig, k.car_index) AND y.rewound > 0
       AND y.rewound > x.rewound AND y.start_frame - y.rewound <= x.start_frame - x.rewound
     """,
     f"""
@@ -237,30 +255,25 @@ START = (
     """,
 )
 
-# What was driven in a time that was taken back, and not again since, told by the same rule. The player's trace has a row
-# only where that of all cars has one.
-NOT_DRIVEN_AGAIN = (
-    f"""
-    DELETE FROM core.lap_trace AS x USING touched_lap AS k, core.lap_start AS y
-    WHERE {_TOUCHED}
-      AND (y.session_uid, y.rig, y.car_index) = (k.session_uid, k.rig, k.car_index) AND y.rewound > 0
-      AND y.rewound > x.rewound AND y.start_frame - y.rewound <= x.overall_frame - x.rewound
-    """,
-    f"""
-    DELETE FROM core.player_trace AS x USING touched_lap AS k
-    WHERE {_TOUCHED} AND NOT EXISTS (
-        SELECT FROM core.lap_trace AS t
-        WHERE (t.session_uid, t.rig, t.car_index, t.lap_number, t.distance_bin)
-            = (x.session_uid, x.rig, x.car_index, x.lap_number, x.distance_bin)
+# What was driven in a time that was taken back, and not again since, told by the same rule.
+NOT_DRIVEN_AGAIN = f"""
+    WITH gone AS (
+        DELETE FROM core.lap_trace AS x USING touched_lap AS k, core.lap_start AS y
+        WHERE {_TOUCHED}
+          AND (y.session_uid, y.rig, y.car_index) = (k.session_uid, k.rig, k.car_index) AND y.rewound > 0
+          AND y.rewound > x.rewound AND y.start_frame - y.rewound <= x.overall_frame - x.rewound
+        RETURNING x.session_uid, x.rig, x.car_index, x.lap_number, x.distance_bin
     )
-    """,
-)
+    DELETE FROM core.player_trace AS x USING gone
+    WHERE (x.session_uid, x.rig, x.car_index, x.lap_number, x.distance_bin)
+        = (gone.session_uid, gone.rig, gone.car_index, gone.lap_number, gone.distance_bin)
+"""
 
 UNDO = (
     *START,
-    *NOT_DRIVEN_AGAIN,
-    _delete_from_trace("lap_trace"),
-    _delete_from_trace("player_trace"),
+    NOT_DRIVEN_AGAIN,
+    *_delete_from_trace("lap_trace"),
+    *_delete_from_trace("player_trace"),
     *(
         f"DELETE FROM core.{name} AS x WHERE {_CARS_OF_THE_BATCH} AND x.overall_frame < {_UNDONE_BEFORE}"
         for name in ("lap_damage", "pit_sample")

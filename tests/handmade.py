@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from f1_packets import EVENTS, HEADER_BYTES, PACKET_IDS, PACKETS, Packet
+from f1_packets import EVENTS, HEADER_BYTES, PACKET_IDS, PACKETS, Header, Packet
 from spark.jobs.blocks import Block
 from spark.jobs.micro_batch import Reduced, reduce
 from tests.blocks import blocks
@@ -36,14 +36,10 @@ def packet(
 ) -> bytes:
     """Bytes as the game sends them; `frame` is the overall frame. Raises ValueError for a field the format lacks."""
     found = PACKETS[year, PACKET_IDS[kind]]
-    made = np.zeros((), found.dtype)
-    header = {
-        "packet_format": year, "game_year": min(year - 2000, 25), "game_major_version": 1, "packet_version": 1,
-        "packet_id": found.id, "session_uid": uid, "session_time_s": time_s, "frame_identifier": frame,
-        "overall_frame_identifier": frame, "player_car_index": player, "secondary_player_car_index": NO_CAR,
-    }  # fmt: skip
     told = dict(fields or {})
-    _fill(made, {"header": header | told.pop("header", {})})
+    header = Header(year, min(year - 2000, 25), 1, 0, 1, found.id, uid, time_s, frame, frame, player, NO_CAR)
+    made = np.zeros((), found.dtype)
+    made["header"] = header._replace(**told.pop("header", {}))
     _fill(made, _SPELLED_OUT[kind](found, told) if kind in _SPELLED_OUT else told)
     return made.tobytes()
 
@@ -197,10 +193,27 @@ def motion_ex(frame: int, *, first: float = 0.5, **header: Any) -> bytes:
     return raw[:HEADER_BYTES] + np.arange(first, first + (len(raw) - HEADER_BYTES) // 4, dtype="<f4").tobytes()
 
 
-def event(frame: int, code: str, **members: Any) -> bytes:
-    """Members of the event and header fields, by their names."""
-    header = {name: members.pop(name) for name in ("time_s", "year", "uid", "player") if name in members}
-    return packet("event", frame, {"code": code, **members}, **header)
+def event(frame: int, code: str, members: Fields | None = None, **header: Any) -> bytes:
+    return packet("event", frame, {"code": code, **(members or {})}, **header)
+
+
+def session_history(frame: int, laps: list[Any], stints: list[tuple[int, int, int]], **header: Any) -> bytes:
+    """Of car 3; laps as sectors in ms or as fields, stints as (end lap, actual, visual compound)."""
+    names = ("end_lap", "actual_tyre_compound", "visual_tyre_compound")
+    told = [dict(zip(names, stint, strict=True)) for stint in stints]
+    return packet("session_history", frame, {"car_index": 3, "laps": laps, "tyre_stints": told}, **header)
+
+
+def participants(frame: int, telemetry_settings: Mapping[int, int], *, player: int = 0) -> bytes:
+    """Two cars of the same name, the second one an AI's; public unless `telemetry_settings` says otherwise."""
+    cars = {
+        car: {
+            "ai_controlled": car, "driver_id": 9 + car, "team_id": 2, "race_number": 33 + car, "nationality": 22,
+            "name": list("Pérez".encode() + b"\0junk"), "your_telemetry": telemetry_settings.get(car, 1),
+        }
+        for car in range(2)
+    }  # fmt: skip
+    return packet("participants", frame, cars, player=player)
 
 
 def reduced(*datagrams: bytes, waiting: Iterable[Block] = ()) -> Reduced:

@@ -1,6 +1,6 @@
 """What concerns a lap, or a part of one."""
 
-from sqlalchemy import REAL, BigInteger, Boolean, Column, Computed, Integer, SmallInteger, Table
+from sqlalchemy import REAL, BigInteger, Boolean, Column, Computed, Index, Integer, SmallInteger, Table
 
 from postgres.columns import FRAME, REWOUND, always, car_key, check, key, metadata, value
 
@@ -85,6 +85,13 @@ lap_start = Table(
     ),
     info={"packets": ("lap_data", "car_status")},
 )
+Index(
+    "lap_start_rewound",
+    lap_start.c.session_uid,
+    lap_start.c.rig,
+    lap_start.c.car_index,
+    postgresql_where=lap_start.c.rewound > 0,
+)  # few laps are behind a flashback, and every batch asks for them
 
 lap_trace = Table(
     "lap_trace",

@@ -12,10 +12,21 @@ from pitlane.settings import SupersetSettings
 from pitlane.stack.postgres import PostgresServer
 from postgres import migrate
 from spark.sink import Sink
-from tests.handmade import SIGNED_UID, damage, lap_data, motion, motion_ex, packet, status, telemetry, telemetry_2
+from tests.handmade import (
+    SIGNED_UID,
+    damage,
+    lap_data,
+    motion,
+    motion_ex,
+    packet,
+    participants,
+    session_history,
+    status,
+    telemetry,
+    telemetry_2,
+)
 from tests.integration.history import fresh_database
 from tests.integration.test_facts_sink import own, sink, timed, write_all
-from tests.unit.test_history_facts import participants, session_history
 
 __all__ = ["own", "sink"]  # fixtures
 
@@ -48,9 +59,9 @@ def test_what_a_flashback_undid_vanishes(sink: Sink, own: SupersetSettings, late
         car = {"current_lap_num": lap, "lap_distance_m": 55.0, "pit_lane_timer_active": 1, "penalties_s": lap}
         return [lap_data(frame, {3: car}, time_s=frame / 60), damage(frame), motion_ex(frame)]
 
-    times = (90_000, 30_000, 0, 30_000, 0, 30_000, 0, 15)
-    before = session_history(705, [times, times, (0, 0, 0, 0, 0, 0, 0, 15)], [(255, 17, 16)])
-    after = session_history(900, [times, (0, 0, 0, 0, 0, 0, 0, 15)], [(255, 17, 16)])
+    times = [30_000, 30_000, 30_000]
+    before = session_history(705, [times, times, []], [(255, 17, 16)])
+    after = session_history(900, [times, []], [(255, 17, 16)])
     batches = [timed(*at(700, 3), before), timed(*at(900, 2), after)]
     write_all(sink, batches[::-1] if late else batches)
     for name in ("lap_damage", "player_trace", "pit_sample"):

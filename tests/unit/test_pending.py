@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spark.jobs.micro_batch import Reduced
@@ -90,6 +90,7 @@ KINDS: dict[str, tuple[Make, range]] = {
 }
 
 
+@settings(deadline=None)
 @given(seed=st.integers(), batches=st.integers(1, 6), displaced=st.integers(0, 30), share=st.floats(0, 0.2))
 def test_no_cut_and_no_order_makes_a_difference(seed: int, batches: int, displaced: int, share: float) -> None:
     """Each kind is read unevenly, its packets displaced and some of them twice; each frame has a bin of its own."""
