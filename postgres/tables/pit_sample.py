@@ -12,7 +12,11 @@ pit_sample = Table(
     key("session_second", Integer, "whole second of the session clock"),
     always("session_time_s", REAL, "the game's session clock; rewinds on a flashback"),
     always("lane_time_ms", Integer, "since the car came into the lane; the game's 16 bits begin again after 65.5 s"),
-    value("stop_time_ms", Integer, "longest stationary time shown in this second since the last flashback; 0 = not stopped yet"),
+    value(
+        "stop_time_ms",
+        Integer,
+        "longest stationary time shown in this second since the last flashback; 0 = not stopped yet",
+    ),
     always("pit_status", SmallInteger, "1 pitting, 2 in the pit area"),
     always("pit_stops", SmallInteger, "as the game counts them"),
     always("serves_penalty", Boolean, "a penalty is to be served at this stop"),
