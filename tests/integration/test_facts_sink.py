@@ -248,3 +248,46 @@ def test_coverage_comes_with_a_late_session_row(sink: Sink, own: SupersetSetting
         gateway.execute(f"INSERT INTO core.session ({columns}) VALUES {values}".encode(), [SIGNED_UID])
     assert write(sink, 1, timed(lap_data(710, {3: {"current_lap_num": 3, "lap_distance_m": 5.0}})))
     assert coverage() == [(2, 0.375), (3, 0.125)]  # of 8 bins
+
+
+def rewound(raw: bytes, frames: int) -> bytes:
+    """The packet as behind flashbacks that took back so many frames."""
+    changed = bytearray(raw)
+    (overall_frame,) = struct.unpack_from("<I", changed, 23)
+    struct.pack_into("<I", changed, 19, overall_frame - frames)
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_a_lap_starts_where_the_try_that_stands_crossed_the_line(
+    sink: Sink, own: SupersetSettings, order: tuple[int, ...]
+) -> None:
+    def sample(frame: int, lap: int, fuel: float, back: int = 0) -> list[bytes]:
+        return [rewound(raw, back) for raw in (lap_data(frame, lap=lap), status(frame, fuel=fuel))]
+
+    batches = [
+        timed(*sample(600, 2, 45), *sample(700, 3, 40)),
+        timed(*sample(905, 2, 41, 255)),  # the game's frame 650 again: before the line
+        timed(*sample(960, 3, 39.5, 255)),  # frame 705: later over the line than before
+        timed(*sample(1200, 3, 38, 440)),  # frame 760: back within the lap
+    ]
+    write_all(sink, [batches[i] for i in order])
+    with psycopg.connect(own.conninfo("reader")) as reader:
+        laps = reader.execute("SELECT lap_number, fuel_start_kg, start_frame FROM core.lap ORDER BY 1").fetchall()
+        tries = reader.execute("SELECT lap_number, rewound FROM core.lap_start ORDER BY 1, 2").fetchall()
+    assert laps == [(2, 45, 600), (3, 39.5, 960)]
+    assert tries == [(2, 0), (2, 255), (3, 255), (3, 440)]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_behind_a_flashback_nothing_of_the_try_before_is_left_in_a_bin(
+    sink: Sink, own: SupersetSettings, late: bool
+) -> None:
+    """Not even its higher speed, or that its frame was whole."""
+    before = timed(lap_data(700), telemetry(700, speed=300), status(700), motion(700))
+    again = timed(rewound(lap_data(905), 210), rewound(telemetry(905, speed=290), 210))
+    write_all(sink, [again, before] if late else [before, again])
+    with psycopg.connect(own.conninfo("reader")) as reader:
+        trace = reader.execute("SELECT overall_frame, speed_kmh, top_speed_kmh FROM core.lap_trace").fetchall()
+        top = reader.execute("SELECT top_speed_kmh FROM core.lap").fetchall()
+    assert (trace, top) == ([(905, 290, 290)], [(290,)])
