@@ -131,6 +131,13 @@ def own(postgres_server: PostgresServer, database: SupersetSettings) -> Iterator
         yield own_settings
 
 
+@pytest.fixture(scope="module")
+def sink(own: SupersetSettings) -> Iterator[Sink]:
+    sink = Sink(own.conninfo("spark"))
+    yield sink
+    sink.close()
+
+
 @asynccontextmanager
 async def session_store(own: SupersetSettings, folder: Path) -> AsyncIterator[Callable[[Part], Any]]:
     """The gateway's way of session packets into Postgres."""
@@ -160,19 +167,15 @@ def _gathered(part: Part, kind: type[Forward] | type[StoreSession]) -> Any:
     return gatherer.take()
 
 
-async def play(parts: list[Part], own: SupersetSettings, folder: Path) -> None:
+async def play(parts: list[Part], sink: Sink, own: SupersetSettings, folder: Path) -> None:
     """Each part's session packets into Postgres, then the rest as a micro-batch."""
     empty(own)
-    sink = Sink(own.conninfo("spark"))
-    try:
-        async with session_store(own, folder) as put_sessions:
-            for batch_id, part in enumerate(parts):
-                await put_sessions(part)
-                blocks = _gathered(part, Forward)
-                found = [Block(b.key.packet_format, b.key.packet_id, b.key.shard, b.content) for b in blocks]
-                assert write(sink, batch_id, found)
-    finally:
-        sink.close()
+    async with session_store(own, folder) as put_sessions:
+        for batch_id, part in enumerate(parts):
+            await put_sessions(part)
+            found = _gathered(part, Forward)
+            blocks = [Block(b.key.packet_format, b.key.packet_id, b.key.shard, b.content) for b in found]
+            assert write(sink, batch_id, blocks)
 
 
 # --- what must come of it --------------------------------------------------------------------------------------------
@@ -197,9 +200,9 @@ def _line(values: Iterable[str | None]) -> str:
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-async def test_case(folder: Path, way: str, own: SupersetSettings, tmp_path: Path) -> None:
+async def test_case(folder: Path, way: str, sink: Sink, own: SupersetSettings, tmp_path: Path) -> None:
     case = Case(**yaml.safe_load((folder / "packets.yaml").read_text(encoding="utf-8")))
-    await play(WAYS[way](case.effects()), own, tmp_path)
+    await play(WAYS[way](case.effects()), sink, own, tmp_path)
     expected = sorted((folder / "expected").glob("*.csv"))
     assert expected, "a case says what must come of it"
     for path in expected:

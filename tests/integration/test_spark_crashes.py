@@ -28,9 +28,9 @@ PACKET_ID_AT = 6
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Kafka, Spark and Postgres, for these tests to break; many small micro-batches."""
+    """Kafka, Spark and Postgres, for these tests to break; several micro-batches for each race."""
     stack = Stack.ephemeral(tmp_path_factory.mktemp("crashes") / "stack")
-    stack.values |= {"PITLANE_SPARK_TRIGGER_S": "0.2", "PITLANE_SPARK_MAX_BLOCKS_PER_BATCH": "300"}
+    stack.values |= {"PITLANE_SPARK_TRIGGER_S": "0.2", "PITLANE_SPARK_MAX_BLOCKS_PER_BATCH": "400"}
     with started(stack, stack.spark.title):
         yield stack
     stack.remove()
@@ -41,7 +41,7 @@ class Sent:
 
     def __init__(self, stack: Stack, seed: int) -> None:
         self._stack = stack
-        self._race = Race(RaceConfig(packet_format=2025, laps=2, cars=6, rate_hz=10, seed=seed, restricted=(2,)))
+        self._race = Race(RaceConfig(packet_format=2025, laps=1, cars=6, rate_hz=10, seed=seed, restricted=(2,)))
         timed = [(round(offset_s * 1e9), raw) for offset_s, raw in self._race.datagrams()]
         middle = len(timed) // 2
         self._halves = iter((timed[:middle], timed[middle:]))
@@ -50,7 +50,7 @@ class Sent:
 
     def send_half(self) -> None:
         half: list[Timed] = next(self._halves)
-        send(self._stack.kafka, blocks(half, interval_ms=500), 0, self._stack.settings(SparkSettings).topic_prefix)
+        send(self._stack.kafka, blocks(half, interval_ms=1000), 0, self._stack.settings(SparkSettings).topic_prefix)
         self._sent += sum(raw[PACKET_ID_AT] != PACKET_IDS["session"] for _, raw in half)
 
     def wait_for_a_batch(self) -> None:
