@@ -190,7 +190,8 @@ def damage(frame: int, *, car: int = 3, wear: tuple[float, ...] = (4.5, 3.5, 2.5
 def motion_ex(frame: int, *, first: float = 0.5, **header: Any) -> bytes:
     """The floats count up from `first`."""
     raw = packet("motion_ex", frame, **header)
-    return raw[:HEADER_BYTES] + np.arange(first, first + (len(raw) - HEADER_BYTES) // 4, dtype="<f4").tobytes()
+    floats = first + np.arange((len(raw) - HEADER_BYTES) // 4, dtype="<f4")
+    return raw[:HEADER_BYTES] + floats.astype("<f4").tobytes()
 
 
 def event(frame: int, code: str, members: Fields | None = None, **header: Any) -> bytes:
