@@ -27,6 +27,9 @@ BENCHMARKS = (
     "flood",
     "outage",
     "crash",
+    "kafka_to_postgres",
+    "lap_latency",
+    "chain",
     "kafka_outage",
     "kills",
 )

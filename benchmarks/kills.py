@@ -1,9 +1,11 @@
-"""kill -9 of NiFi, and of Kafka, again and again under load, from the UDP port to the tables.
+"""kill -9 of NiFi, of Kafka, and of the Spark driver, again and again under load, from the UDP port to the tables.
 
-A simulated race is sent six times as fast as real. At random moments the neighbour's process is killed and started
-again at once, once Kafka had new records since the kill before. The sender goes on for the first seconds of each outage
-and then waits, so that the race lasts until the last kill; what it sent meanwhile waits in the gateway's spool and
-comes back as a flood, into which the next kill may fall.
+A simulated race is sent six times as fast as real. At random moments the victim's process is killed and started again
+at once, once there was something new behind it since the kill before: records in Kafka, of Spark a micro-batch in
+Postgres. The sender goes on for the first seconds of each outage and then waits, so that the race lasts until the last
+kill; what it sent meanwhile waits in the gateway's spool, or in Kafka, and comes back as a flood, into which the next
+kill may fall. How many kills met Spark's writer inside a Postgres transaction is asked just before each; it is made to
+stand in one for the first.
 
 Aims: every block that NiFi answered with 200 is in Kafka, a block that came twice is the same block under the same
 `block.id`, every datagram sent is in exactly one block, and the tables are the simulator's manifest.
@@ -13,8 +15,13 @@ import random
 import socket
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager, nullcontext
 from threading import Event
+from typing import NamedTuple
+
+import psycopg
 
 from benchmarks.crash import digest
 from benchmarks.pipeline import InKafka, Status, beside, in_kafka, running, unaccounted, wait
@@ -22,6 +29,7 @@ from benchmarks.report import Result, Row, none
 from benchmarks.tables import Difference, compare
 from f1_packets import PACKET_IDS, PACKET_NAMES
 from pitlane.replay import Pacer
+from pitlane.settings import PostgresSettings
 from pitlane.settlement import Meter
 from pitlane.simulator import Race, RaceConfig
 from pitlane.simulator.manifest import Manifest
@@ -29,13 +37,22 @@ from pitlane.stack.server import Server
 from pitlane.stack.stack import Stack
 
 NAME = "kills"
-KILLS, LAPS, SPEED = 10, 14, 6.0
-NIFI, KAFKA = "nifi", "kafka"
-RACES = {NIFI: 5, KAFKA: 6}
-"""Who is killed, and the seed of the race meanwhile."""
+SPEED = 6.0
+NIFI, KAFKA, SPARK = "nifi", "kafka", "spark"
+
+
+class Plan(NamedTuple):
+    kills: int
+    laps: int
+    race: int
+    """Seed of the race meanwhile."""
+
+
+PLANS = {NIFI: Plan(10, 14, 5), KAFKA: Plan(10, 14, 6), SPARK: Plan(20, 26, 7)}
+"""Who is killed."""
 
 CALM_S = (1.0, 7.0)
-"""A kill comes so long after Kafka had new records again."""
+"""A kill comes so long after there was something new behind the victim."""
 GRACE_S = 4.0
 """So long the sender goes on while the neighbour is away."""
 AGAIN_S = 120
@@ -50,15 +67,17 @@ class Siege:
 
     def __init__(self, stack: Stack, victim: Server, race: Race, kills: int, draw: random.Random) -> None:
         self._stack, self._victim, self._race = stack, victim, race
-        self._calm = [draw.uniform(*CALM_S) for _ in range(kills)]
+        self.calm_s = [draw.uniform(*CALM_S) for _ in range(kills)]
         self._killed: float | None = None
         """CLOCK_MONOTONIC, while the victim is away."""
         self._over = Event()
         self.sent: Counter[bytes] = Counter()
         """Times that each datagram was sent, by `key`."""
         self.kills = 0
+        self.in_transaction = 0
+        """Kills of Spark that met its writer inside a Postgres transaction."""
         self.outages_s: list[float] = []
-        """Of each kill: until Kafka had new records, or the race was over."""
+        """Of each kill: until there was something new behind the victim, or the race was over."""
 
     def run(self) -> None:
         """Sends the race; returns when it is over and the victim runs. A kill that the race was too short for is left out."""
@@ -81,27 +100,58 @@ class Siege:
                 self.sent[key(datagram)] += 1
 
     def _kill(self) -> None:
-        for calm_s in self._calm:
+        is_spark = self._victim is self._stack.spark
+        for calm_s in self.calm_s:
             if self._over.wait(calm_s):
                 return
             process = self._victim.process()
             assert process is not None
-            self._killed = killed = time.monotonic()
-            process.kill()
+            with writing(self._stack) if is_spark and not self.kills else nullcontext():
+                self.in_transaction += is_spark and is_writing(self._stack)
+                self._killed = killed = time.monotonic()
+                process.kill()
             process.wait(10)  # a zombie whose other threads still end has its ports
             self.kills += 1
             self._victim.start()
             self._killed = None
-            self._wait_for_records()
+            self._wait_for_news()
             self.outages_s.append(time.monotonic() - killed)
 
-    def _wait_for_records(self) -> None:
-        before = self._records()
-        if not wait(lambda: self._over.is_set() or self._records() > before, AGAIN_S):
-            raise RuntimeError(f"Kafka had no new record {AGAIN_S} s after {self._victim.title} was started again")
+    def _wait_for_news(self) -> None:
+        before = self._news()
+        if not wait(lambda: self._over.is_set() or self._news() > before, AGAIN_S):
+            raise RuntimeError(f"nothing new {AGAIN_S} s after {self._victim.title} was started again")
 
-    def _records(self) -> int:
+    def _news(self) -> int:
+        """What has come out of the victim so far: records, of Spark micro-batches."""
+        if self._victim is self._stack.spark:
+            return int(_asked(self._stack, "SELECT count(*) FROM core.ledger"))
         return sum(self._stack.kafka.record_counts().values())
+
+
+def is_writing(stack: Stack) -> bool:
+    """Whether Spark's writer is inside a transaction that has written something."""
+    return bool(_asked(stack, "SELECT count(backend_xid) FROM pg_stat_activity WHERE usename = 'pitlane_spark'"))
+
+
+@contextmanager
+def writing(stack: Stack) -> Iterator[None]:
+    """Spark's writer stands inside a transaction as long as this lasts: it waits for a lock. It needs data to write."""
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'pitlane_spark' AND wait_event_type = 'Lock'"
+    with psycopg.connect(stack.settings(PostgresSettings).conninfo("owner")) as holder:
+        holder.execute("LOCK TABLE core.lap IN EXCLUSIVE MODE")
+        if not wait(lambda: bool(_asked(stack, waits)), AGAIN_S):
+            raise RuntimeError(f"Spark did not write within {AGAIN_S} s")
+        yield
+        holder.rollback()
+
+
+def _asked(stack: Stack, query: str) -> int:
+    database = stack.settings(PostgresSettings).postgres_database
+    with psycopg.connect(stack.postgres.conninfo(database)) as superuser:
+        row = superuser.execute(query.encode()).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def arrived(meter: Meter, siege: Siege) -> list[str]:
@@ -141,23 +191,24 @@ def gaps(ids: set[str]) -> int:
 
 
 def run(quick: bool) -> Result:
-    kills, laps = (2, 1) if quick else (KILLS, LAPS)
     seed = random.randrange(2**32)
     rows, notes = [], []
-    for name, race_seed in RACES.items():
-        race = Race(RaceConfig(packet_format=2025, laps=laps, rate_hz=60, seed=race_seed))
-        found, said = _besieged(name, race, kills, random.Random(seed))
+    for name, plan in PLANS.items():
+        kills, laps = (2, 1) if quick else (plan.kills, plan.laps)
+        race = Race(RaceConfig(packet_format=2025, laps=laps, rate_hz=60, seed=plan.race))
+        found, said = besieged(name, race, kills, random.Random(seed))
         rows += found
         notes += said
+    laps_each = ", ".join(f"{plan.laps} ({name})" for name, plan in PLANS.items())
     notes.append(
-        f"Each a race of {laps} laps at 60 Hz, {SPEED:g} times as fast as real; the sender goes on for {GRACE_S:g} s of "
-        f"each outage and then waits. A kill comes {CALM_S[0]:g} to {CALM_S[1]:g} s after Kafka had new records again, "
-        f"drawn with seed {seed}.",
+        f"Races of {laps_each} laps at 60 Hz, {SPEED:g} times as fast as real; the sender goes on for {GRACE_S:g} s of "
+        f"each outage and then waits. A kill comes {CALM_S[0]:g} to {CALM_S[1]:g} s after there was something new behind "
+        f"the victim, drawn with seed {seed}.",
     )
-    return Result(NAME, f"kill -9 of NiFi and of Kafka under load, {kills} times each", rows, notes)
+    return Result(NAME, "kill -9 of NiFi, of Kafka and of the Spark driver under load", rows, notes)
 
 
-def _besieged(name: str, race: Race, kills: int, draw: random.Random) -> tuple[list[Row], list[str]]:
+def besieged(name: str, race: Race, kills: int, draw: random.Random) -> tuple[list[Row], list[str]]:
     truth = race.manifest()
     with running("Gateway", "Spark") as stack, Meter(stack) as meter:
         victim = stack.server(name)
@@ -181,11 +232,15 @@ def _besieged(name: str, race: Race, kills: int, draw: random.Random) -> tuple[l
             "",
             aim=str(kills),
             met=siege.kills == kills,
-            note=f"{siege.sent.total():,} datagrams were sent; at most {max(away, default=0):.1f} s from a kill to new "
-            "records in Kafka",
+            note=f"{siege.sent.total():,} datagrams were sent; at most {max(away, default=0):.1f} s from a kill to "
+            "something new behind it",
         ),
     )
+    if name == SPARK:
+        met = siege.in_transaction
+        rows.insert(1, Row("of them inside a Postgres transaction", met, "", aim="some", met=met > 0))
     notes = [f"{victim.title}: {count:,} rows of participants, laps, stints, events and results were compared."]
+    notes.append(f"{victim.title}: killed after {', '.join(f'{s:.1f}' for s in siege.calm_s)} s of calm.")
     notes += [f"differs: {each.text}" for each in differences[:10]]
     notes += [f"{victim.title}, {SETTLE_S} s after the race: {each}" for each in left]
     return rows, notes

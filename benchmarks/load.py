@@ -291,9 +291,9 @@ class Load:
 
 
 @contextmanager
-def sending(port: int, *options: str) -> Iterator[Load]:
-    """A `Load` with command-line options, ended with the body if it still runs."""
-    command = [sys.executable, "-m", "benchmarks.load", "--port", str(port), *options]
+def sending(port: int, *options: str, module: str = "benchmarks.load") -> Iterator[Load]:
+    """A `Load` of a sender with command-line options, ended with the body if it still runs."""
+    command = [sys.executable, "-m", module, "--port", str(port), *options]
     child = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
     try:
         yield Load(child)

@@ -12,6 +12,7 @@ metadata = MetaData(
 )
 INSTANT = TIMESTAMP(timezone=True)
 FRAME = "order of the sample that this row shows"
+REWOUND = "frames that flashbacks had taken back until that sample: later ones win; NULL = from before this was kept"
 
 
 def key(name: str, type_: ColumnType, comment: str) -> Column[Any]:

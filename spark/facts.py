@@ -48,6 +48,8 @@ class Fact:
     """Columns that keep the greatest value ever seen, whichever row stands; true is greater than false."""
     least: tuple[str, ...] = ()
     """Columns that keep the least value ever seen, whichever row stands."""
+    since: str = ""
+    """`greatest` and `least` are of the rows only that have the same value in this column as the one that stands."""
     earliest: bool = False
     """The row with the smaller `order` stands instead."""
 
@@ -112,12 +114,24 @@ FACTS: dict[str, Fact] = {
         Fact("lap_times", tables.lap, ("history_frame",), "history"),
         Fact("lap_place", tables.lap, ("overall_frame",), "place"),
         Fact("lap_line", tables.lap, ("line_rewound", "-line_frame"), "line"),
-        Fact("lap_start", tables.lap, ("start_frame",), "start", earliest=True),
+        Fact("lap_start", tables.lap_start, ("start_frame",), earliest=True),
         Fact("lap_status", tables.lap, ("status_frame",), "status"),
-        Fact("lap_trace", tables.lap_trace, ("is_complete", "overall_frame"), greatest=("top_speed_kmh",)),
+        Fact(
+            "lap_trace",
+            tables.lap_trace,
+            ("rewound", "is_complete", "overall_frame"),
+            greatest=("top_speed_kmh",),
+            since="rewound",
+        ),
         Fact("lap_damage", tables.lap_damage),
         Fact("player_trace", tables.player_trace),
-        Fact("pit_sample", tables.pit_sample, greatest=("stop_time_ms",)),
+        Fact(
+            "pit_sample",
+            tables.pit_sample,
+            ("rewound", "overall_frame"),
+            greatest=("stop_time_ms",),
+            since="rewound",
+        ),
         Fact("stint", tables.stint),
         Fact("event", tables.event, ("arrived_at",), earliest=True),
         Fact("result", tables.result),

@@ -57,6 +57,9 @@ def upsert(fact: Fact) -> Composed:
     changes: list[Composable] = [wins] if fact.order else []
     for name, choose in extreme.items():
         value = SQL("{1}(old.{0}, excluded.{0})").format(Identifier(name), choose)
+        if fact.since:
+            template = "CASE WHEN old.{0} IS NOT DISTINCT FROM excluded.{0} THEN {1} WHEN {2} THEN excluded.{3} ELSE old.{3} END"
+            value = SQL(template).format(Identifier(fact.since), value, wins, Identifier(name))
         assignments.append(SQL("{} = {}").format(Identifier(name), value))
         changes.append(SQL("{} IS DISTINCT FROM old.{}").format(value, Identifier(name)))
     return SQL(
@@ -85,7 +88,8 @@ def _within_batch(fact: Fact, name: str) -> Composable:
         choose = SQL("min")
     else:
         return Identifier("new", name)
-    return SQL("{}({}) OVER (PARTITION BY {})").format(choose, Identifier("new", name), _list(fact.key, "new"))
+    among = (*fact.key, fact.since) if fact.since else fact.key
+    return SQL("{}({}) OVER (PARTITION BY {})").format(choose, Identifier("new", name), _list(among, "new"))
 
 
 def _rank(fact: Fact, free: list[str], side: str) -> Composed:
@@ -124,7 +128,8 @@ _CARS_OF_THE_BATCH = """
 """
 
 # Before the upserts, because it asks what was known until now. The laps whose trace may change by more than the rows
-# that come in: all laps of a car that turns out to be restricted, and laps that SessionHistory no longer lists.
+# that come in: all laps of a car that turns out to be restricted, laps that SessionHistory no longer lists, and those
+# that a flashback went back behind.
 TOUCH = """
 INSERT INTO touched_lap
 SELECT session_uid, rig, car_index, lap_number FROM new_lap_trace
@@ -142,7 +147,16 @@ FROM (
 ) AS h
 JOIN core.lap AS l USING (session_uid, rig, car_index)
 WHERE l.lap_number > h.num_laps
+UNION
+SELECT session_uid, rig, car_index, lap_number FROM new_lap_start
+UNION
+SELECT s.session_uid, s.rig, s.car_index, s.lap_number
+FROM new_lap_start AS n
+JOIN core.lap_start AS s USING (session_uid, rig, car_index)
+WHERE s.rewound < n.rewound AND s.lap_number >= n.lap_number
 """
+
+_TOUCHED = "(x.session_uid, x.rig, x.car_index, x.lap_number) = (k.session_uid, k.rig, k.car_index, k.lap_number)"
 
 # A car whose driver hides the telemetry sends zeros. They stay only if the setting was public at that sample.
 _OF_RESTRICTED_CARS = """
@@ -154,13 +168,8 @@ HIDE_RESTRICTED = (
     UPDATE core.lap_trace AS x
     SET fuel_in_tank_kg = NULL, ers_store_j = NULL, ers_deploy_mode = NULL, ers_deployed_j = NULL, ers_harvested_j = NULL
     FROM touched_lap AS k, core.participant AS p
-    WHERE {_OF_RESTRICTED_CARS}
-      AND (x.session_uid, x.rig, x.car_index, x.lap_number) = (k.session_uid, k.rig, k.car_index, k.lap_number)
+    WHERE {_OF_RESTRICTED_CARS} AND {_TOUCHED}
       AND x.fuel_in_tank_kg = 0 AND x.ers_store_j = 0 AND x.ers_deployed_j = 0 AND x.ers_harvested_j = 0
-    """,
-    f"""
-    UPDATE core.lap AS x SET fuel_start_kg = NULL FROM core.participant AS p
-    WHERE {_OF_RESTRICTED_CARS} AND {_CARS_OF_THE_BATCH} AND x.fuel_start_kg = 0
     """,
     f"""
     UPDATE core.lap AS x SET fuel_end_kg = NULL, ers_deployed_j = NULL, ers_harvested_j = NULL FROM core.participant AS p
@@ -195,23 +204,83 @@ def _forget(fact: Fact, condition: str) -> str:
     return f"UPDATE core.lap AS x SET {nothing} WHERE {_CARS_OF_THE_BATCH} AND x.{frame} < {condition}"
 
 
-def _delete_from_trace(name: str) -> str:
-    return f"""
-    DELETE FROM core.{name} AS x USING touched_lap AS k
-    WHERE (x.session_uid, x.rig, x.car_index, x.lap_number) = (k.session_uid, k.rig, k.car_index, k.lap_number)
-      AND x.overall_frame < {_UNDONE_BEFORE}
-    """
+def _delete_from_trace(name: str) -> tuple[str, str]:
+    """Of all rows of a lap only if a packet of this batch does not list it, else of those that come in."""
+    of_lap = "session_uid, rig, car_index, lap_number"
+    return (
+        f"""
+        DELETE FROM core.{name} AS x USING touched_lap AS k, new_history AS h
+        WHERE {_TOUCHED} AND (h.session_uid, h.rig, h.car_index) = (k.session_uid, k.rig, k.car_index)
+          AND h.num_laps < k.lap_number AND x.overall_frame < {_UNDONE_BEFORE}
+        """,
+        f"""
+        DELETE FROM core.{name} AS x
+        USING (
+            SELECT {of_lap}, n.distance_bin, lap.undone_before
+            FROM new_{name} AS n
+            JOIN (
+                SELECT x.*, {_UNDONE_BEFORE} AS undone_before FROM (SELECT DISTINCT {of_lap} FROM new_{name}) AS x OFFSET 0
+            ) AS lap USING ({of_lap})
+            WHERE n.overall_frame < lap.undone_before
+        ) AS k
+        WHERE {_TOUCHED} AND x.distance_bin = k.distance_bin AND x.overall_frame < k.undone_before
+        """,
+    )
 
+
+# The fuel that a lap started with is that of its first sample which still stands. A sample is undone by one that is
+# behind more flashbacks and not behind it by the game's own frame number. That is told from core.lap_start alone,
+# which loses nothing by it: what undid a sample that is undone itself is undone by the same.
+START = (
+    f"DELETE FROM core.lap_start AS x USING touched_lap AS k WHERE {_TOUCHED} AND x.start_frame < {_UNDONE_BEFORE}",
+    f"""
+    DELETE FROM core.lap_start AS x USING touched_lap AS k, core.lap_start AS y
+    WHERE {_TOUCHED}
+      AND (y.session_uid, y.rig, y.car_index) = (k.session_uid, k.rig, k.car_index) AND y.rewound > 0
+      AND y.rewound > x.rewound AND y.start_frame - y.rewound <= x.start_frame - x.rewound
+    """,
+    f"""
+    UPDATE core.lap_start AS x SET fuel_start_kg = NULL FROM touched_lap AS k, core.participant AS p
+    WHERE {_TOUCHED} AND {_OF_RESTRICTED_CARS} AND x.fuel_start_kg = 0
+    """,
+    f"""
+    UPDATE core.lap AS x SET fuel_start_kg = k.fuel_start_kg, start_frame = k.start_frame
+    FROM (
+        SELECT DISTINCT ON (session_uid, rig, car_index, lap_number) *
+        FROM touched_lap LEFT JOIN core.lap_start USING (session_uid, rig, car_index, lap_number)
+        ORDER BY session_uid, rig, car_index, lap_number, rewound
+    ) AS k
+    WHERE {_TOUCHED}
+      AND ROW(x.fuel_start_kg, x.start_frame) IS DISTINCT FROM ROW(k.fuel_start_kg, k.start_frame)
+    """,
+)
+
+# What was driven in a time that was taken back, and not again since, told by the same rule.
+NOT_DRIVEN_AGAIN = f"""
+    WITH gone AS (
+        DELETE FROM core.lap_trace AS x USING touched_lap AS k, core.lap_start AS y
+        WHERE {_TOUCHED}
+          AND (y.session_uid, y.rig, y.car_index) = (k.session_uid, k.rig, k.car_index) AND y.rewound > 0
+          AND y.rewound > x.rewound AND y.start_frame - y.rewound <= x.overall_frame - x.rewound
+        RETURNING x.session_uid, x.rig, x.car_index, x.lap_number, x.distance_bin
+    )
+    DELETE FROM core.player_trace AS x USING gone
+    WHERE (x.session_uid, x.rig, x.car_index, x.lap_number, x.distance_bin)
+        = (gone.session_uid, gone.rig, gone.car_index, gone.lap_number, gone.distance_bin)
+"""
 
 UNDO = (
-    _delete_from_trace("lap_trace"),
-    _delete_from_trace("player_trace"),
+    *START,
+    NOT_DRIVEN_AGAIN,
+    *_delete_from_trace("lap_trace"),
+    *_delete_from_trace("player_trace"),
     *(
         f"DELETE FROM core.{name} AS x WHERE {_CARS_OF_THE_BATCH} AND x.overall_frame < {_UNDONE_BEFORE}"
         for name in ("lap_damage", "pit_sample")
     ),
     # A visit to the pits that was undone within its lap leaves no trace in SessionHistory, and no later sample need
-    # take its place: the clock that the FLBK event sets back tells which samples are gone.
+    # take its place: the clock that the FLBK event sets back tells which samples are gone. The second that it goes
+    # back into is driven again, and its sample replaced.
     """
     DELETE FROM core.pit_sample AS x USING core.event AS e
     WHERE (x.session_uid, x.rig) IN (
@@ -219,10 +288,10 @@ UNDO = (
         )
       AND (e.session_uid, e.rig, e.code) = (x.session_uid, x.rig, 'FLBK')
       AND x.overall_frame <= e.overall_frame
-      AND x.session_time_s > (e.details ->> 'flashback_session_time_s')::real
+      AND x.session_second > floor((e.details ->> 'flashback_session_time_s')::float8)
     """,
     _forget(FACTS["lap_times"], _NEWEST_HISTORY),
-    *(_forget(FACTS[name], _UNDONE_BEFORE) for name in ("lap_place", "lap_line", "lap_start", "lap_status")),
+    *(_forget(FACTS[name], _UNDONE_BEFORE) for name in ("lap_place", "lap_line", "lap_status")),
     f"""
     DELETE FROM core.lap AS x
     WHERE {_CARS_OF_THE_BATCH} AND num_nonnulls(history_frame, overall_frame, line_frame, start_frame, status_frame) = 0

@@ -21,6 +21,7 @@ from postgres.tables.garage import setup as setup
 from postgres.tables.garage import tyre_set as tyre_set
 from postgres.tables.lap import history as history
 from postgres.tables.lap import lap as lap
+from postgres.tables.lap import lap_start as lap_start
 from postgres.tables.lap import lap_trace as lap_trace
 from postgres.tables.lap import stint as stint
 from postgres.tables.lap_damage import lap_damage as lap_damage

@@ -1,8 +1,8 @@
 """What concerns a lap, or a part of one."""
 
-from sqlalchemy import REAL, BigInteger, Boolean, Column, Computed, Integer, SmallInteger, Table
+from sqlalchemy import REAL, BigInteger, Boolean, Column, Computed, Index, Integer, SmallInteger, Table
 
-from postgres.columns import FRAME, always, car_key, check, key, metadata, value
+from postgres.columns import FRAME, REWOUND, always, car_key, check, key, metadata, value
 
 lap = Table(
     "lap",
@@ -70,6 +70,29 @@ lap = Table(
     postgresql_with={"fillfactor": "60"},  # the running lap changes with every batch: keep its versions on the page
 )
 
+lap_start = Table(
+    "lap_start",
+    metadata,
+    *car_key(),
+    key("lap_number", SmallInteger, "from 1"),
+    key("rewound", Integer, "frames that flashbacks had taken back until the sample"),
+    value("fuel_start_kg", REAL, "in the tank; NULL = restricted"),
+    always("start_frame", BigInteger, "order of the first sample of the lap that is behind so many"),
+    schema="core",
+    comment=(
+        "Where each lap may start: its first sample, and the first one behind each flashback within it. core.lap has "
+        "the first that no later flashback undid: one that went back to before it."
+    ),
+    info={"packets": ("lap_data", "car_status")},
+)
+Index(
+    "lap_start_rewound",
+    lap_start.c.session_uid,
+    lap_start.c.rig,
+    lap_start.c.car_index,
+    postgresql_where=lap_start.c.rewound > 0,
+)  # few laps are behind a flashback, and every batch asks for them
+
 lap_trace = Table(
     "lap_trace",
     metadata,
@@ -79,7 +102,7 @@ lap_trace = Table(
     always("lap_distance_m", REAL, "of the sample"),
     always("current_lap_time_ms", Integer, "since the start of the lap, at the sample"),
     value("speed_kmh", SmallInteger, "of the sample; NULL = no CarTelemetry of this frame"),
-    value("top_speed_kmh", SmallInteger, "highest of all samples in the bin"),
+    value("top_speed_kmh", SmallInteger, "highest of all samples in the bin since the last flashback"),
     value("throttle", REAL, "0 … 1; NULL = no CarTelemetry of this frame, as with the five below"),
     value("brake", REAL, "0 … 1"),
     value("steer", REAL, "-1 left … 1 right"),
@@ -106,6 +129,7 @@ lap_trace = Table(
     value("is_wrong_way", Boolean, "driving against the direction of the track"),
     always("position", SmallInteger, "place in the race at the sample"),
     always("pit_status", SmallInteger, "0 none, 1 pitting, 2 in the pit area"),
+    value("rewound", Integer, REWOUND),
     always("overall_frame", BigInteger, FRAME),
     always("is_complete", Boolean, "all four packets of the frame were there"),
     check("bin", "distance_bin >= 0"),
@@ -114,7 +138,7 @@ lap_trace = Table(
     comment=(
         "One row for each car, lap and 10 m of track, while the car is on track and racing. LapData joined with "
         "CarTelemetry, CarStatus and Motion of the same frame, and with CarTelemetry2 where it has one; of a bin's "
-        "samples the newest that has the first four wins."
+        "samples since the last flashback the newest that has the first four wins."
     ),
     postgresql_with={"fillfactor": "95"},  # a bin is written once or twice, then never again
 )

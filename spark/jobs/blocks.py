@@ -57,6 +57,12 @@ class Samples:
         return self.entries["datagram"]["header"]
 
     @property
+    def rewound(self) -> np.ndarray:
+        """How many frames flashbacks had taken back until each, i8: a flashback rewinds the one of two frame numbers."""
+        header = self.header
+        return np.asarray(header["overall_frame_identifier"].astype("i8") - header["frame_identifier"])
+
+    @property
     def num_cars(self) -> int:
         """Cars of a packet of this format that lists all of them."""
         return PACKETS[self.packet.format, PACKET_IDS["lap_data"]].num_cars

@@ -15,7 +15,7 @@ TO_THE_FLAG = 255
 
 
 def participants(packets: Samples, sessions: Sessions) -> pa.Table:
-    """The active cars of the newest packet of each session. A car is restricted if any packet says so."""
+    """Each car as the newest packet tells that has it active. A car is restricted if any packet says so."""
     sent, header = packets.datagrams, packets.header
     cars = sent["cars"]
     index = np.broadcast_to(np.arange(cars.shape[1]), cars.shape)
@@ -26,9 +26,9 @@ def participants(packets: Samples, sessions: Sessions) -> pa.Table:
     was_restricted = np.zeros((len(sessions.uid), cars.shape[1]), bool)
     np.logical_or.at(was_restricted, packets.session, active & ~is_player & (cars["your_telemetry"] == 0))
 
-    stands = newest((packets.session,), (packets.order,))
-    row, car = np.nonzero(active[stands])
-    row = stands[row]
+    row, car = np.nonzero(active)
+    stands = newest((packets.session[row], car), (packets.order[row],))
+    row, car = row[stands], car[stands]
     driver = cars[row, car]
     session = packets.session[row]
     return FACTS["participant"].rows(
@@ -67,17 +67,18 @@ def _liveries(drivers: np.ndarray) -> pa.Array:
 
 
 def results(packets: Samples, sessions: Sessions) -> pa.Table:
-    """A row for each classified car of the newest packet of each session."""
-    stands = newest((packets.session,), (packets.order,))
-    sent = packets.datagrams[stands]
+    """Each classified car as the newest packet tells."""
+    sent = packets.datagrams
     cars = sent["cars"]
     row, car = np.nonzero(
-        (np.arange(cars.shape[1]) < sent["num_cars"][:, None]) & (cars["position"] > 0) & packets.sound[stands]
+        (np.arange(cars.shape[1]) < sent["num_cars"][:, None]) & (cars["position"] > 0) & packets.sound
     )
+    stands = newest((packets.session[row], car), (packets.order[row],))
+    row, car = row[stands], car[stands]
     end = cars[row, car]
     return FACTS["result"].rows(
         {
-            **sessions.key(packets.session[stands][row]),
+            **sessions.key(packets.session[row]),
             "car_index": car,
             "position": end["position"],
             "grid_position": none_if_zero(end["grid_position"]),
@@ -91,7 +92,7 @@ def results(packets: Samples, sessions: Sessions) -> pa.Table:
             "penalties_s": end["penalties_time_s"],
             "penalties": end["num_penalties"],
             "tyre_stints": pa.array([orjson.dumps(_tyre_stints(one)).decode() for one in end], pa.string()),
-            "overall_frame": packets.order[stands][row],
+            "overall_frame": packets.order[row],
         }
     )
 

@@ -71,6 +71,8 @@ class CarFrames:
     session: np.ndarray
     order: np.ndarray
     car: np.ndarray
+    rewound: np.ndarray
+    """`Samples.rewound` of each"""
     _frame: np.ndarray
     _lap_data: np.ndarray
     """(frames,) whole LapData packets"""
@@ -126,6 +128,7 @@ class CarFrames:
             self.session[index],
             self.order[index],
             self.car[index],
+            self.rewound[index],
             self._frame[index],
             self._lap_data,
             {name: partner.take(index) for name, partner in self._partners.items()},
@@ -150,7 +153,8 @@ def _join(laps: Samples, decoded: Decoded) -> CarFrames:
         elif found is not None and found.out is not None:
             at = np.where(found.out[at, car], -1, at)
         partners[name] = Partner(None if found is None else found.datagrams, at)
-    return CarFrames(laps.session[frame], laps.order[frame], car, frame, laps.datagrams, partners)
+    session, order, rewound = laps.session[frame], laps.order[frame], laps.rewound[frame]
+    return CarFrames(session, order, car, rewound, frame, laps.datagrams, partners)
 
 
 def places(keys: np.ndarray, found: Samples | None) -> np.ndarray:

@@ -22,13 +22,13 @@ def on_track(rows: CarFrames) -> tuple[CarFrames, np.ndarray]:
 
 
 def lap_trace(rows: CarFrames, sessions: Sessions) -> pa.Table:
-    """One row for each (session, rig, car, lap, bin): of a bin's samples the newest complete one."""
+    """One row for each (session, rig, car, lap, bin): of its samples since the last flashback the newest complete one."""
     rows, place = on_track(rows)
     lap_number = rows.lap("current_lap_num")
     bins = (rows.session, rows.car, lap_number, place)
-    stands = newest(bins, (rows.is_complete, rows.order))
+    stands = newest(bins, (rows.rewound, rows.is_complete, rows.order))
     speed = rows.of("car_telemetry", "speed_kmh")
-    fastest = speed[newest(bins, (speed.filled(0), rows.order))]
+    fastest = speed[newest(bins, (rows.rewound, speed.filled(0), rows.order))]
     rows, place = rows.take(stands), place[stands]
     return FACTS["lap_trace"].rows(
         {
@@ -64,6 +64,7 @@ def lap_trace(rows: CarFrames, sessions: Sessions) -> pa.Table:
             "is_wrong_way": rows.of("car_telemetry_2", "driving_wrong_way") > 0,
             "position": rows.lap("car_position"),
             "pit_status": rows.lap("pit_status"),
+            "rewound": rows.rewound,
             "overall_frame": rows.order,
             "is_complete": rows.is_complete,
         }

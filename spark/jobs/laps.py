@@ -1,4 +1,5 @@
-"""core.lap, core.stint and core.history: places and tyres from samples, times and stints from SessionHistory.
+"""core.lap, core.lap_start, core.stint and core.history: places, tyres and fuel from samples, times and stints from
+SessionHistory.
 
 The place at the start of a lap comes from LapPositions.
 """
@@ -46,12 +47,13 @@ def lap_place(rows: CarFrames, sessions: Sessions) -> pa.Table:
 
 
 def lap_start(rows: CarFrames, sessions: Sessions) -> pa.Table:
-    """The fuel at the first sample of each lap that came with CarStatus."""
+    """The fuel at the first sample, of those that came with CarStatus, of each lap behind each flashback."""
     rows = rows.take(np.flatnonzero(rows.has("car_status")))
-    rows = rows.take(newest((rows.session, rows.car, rows.lap("current_lap_num")), (-rows.order,)))
+    rows = rows.take(newest((rows.session, rows.car, rows.lap("current_lap_num"), rows.rewound), (-rows.order,)))
     return FACTS["lap_start"].rows(
         {
             **lap_key(rows, sessions),
+            "rewound": rows.rewound,
             "fuel_start_kg": rows.of("car_status", "fuel_in_tank_kg"),
             "start_frame": rows.order,
         }
@@ -86,16 +88,14 @@ def lap_line(packets: Samples, sessions: Sessions) -> pa.Table:
 
     A packet holds 50 laps from `lap_start` on, so a long race is told by several that do not repeat each other. Within
     those 50 the places come again every second: that the first stands saves writing them as often. How many frames
-    flashbacks have taken back is the difference of the header's two frame numbers, so that a packet alone tells which
-    flashback it is behind.
+    flashbacks have taken back is in each header, so that a packet alone tells which flashback it is behind.
     """
     sent = packets.datagrams
     positions = sent["positions"]
     listed = np.arange(positions.shape[1]) < sent["num_laps"][:, None]
     row, lap, car = np.nonzero((positions > 0) & listed[:, :, None])
     lap_number = sent["lap_start"][row].astype("i8") + lap + 1
-    header = packets.header
-    rewound = header["overall_frame_identifier"].astype("i8") - header["frame_identifier"]
+    rewound = packets.rewound
     stands = newest((packets.session[row], car, lap_number), (rewound[row], -packets.order[row]))
     row, lap, car = row[stands], lap[stands], car[stands]
     return FACTS["lap_line"].rows(

@@ -18,7 +18,7 @@ def pit_samples(rows: CarFrames, sessions: Sessions) -> pa.Table:
     seconds = (rows.session, rows.car, rows.lap("current_lap_num"), second)
     # What the timer of the stop said before it was set back, however soon after.
     stop_ms = rows.lap("pit_stop_timer_ms")
-    longest = stop_ms[newest(seconds, (stop_ms, rows.order))]
+    longest = stop_ms[newest(seconds, (rows.rewound, stop_ms, rows.order))]
     stands = newest(seconds, (rows.order,))
     rows, second = rows.take(stands), second[stands]
     return FACTS["pit_sample"].rows(
@@ -34,6 +34,7 @@ def pit_samples(rows: CarFrames, sessions: Sessions) -> pa.Table:
             "actual_compound_id": rows.of("car_status", "actual_tyre_compound"),
             "visual_compound_id": rows.of("car_status", "visual_tyre_compound"),
             "tyre_age_laps": rows.of("car_status", "tyres_age_laps"),
+            "rewound": rows.rewound,
             "overall_frame": rows.order,
         }
     )

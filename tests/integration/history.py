@@ -10,11 +10,11 @@ from psycopg import sql
 
 from pitlane.settings import PostgresSettings, SupersetSettings
 from pitlane.stack.postgres import PostgresServer
-from postgres import migrate
+from postgres import migrate, tables
 
 COMPARED = (
-    "participant", "lap", "lap_trace", "lap_damage", "player_trace", "pit_sample", "stint", "event", "result", "history",
-    "setup", "tyre_set", "time_trial", "lobby_player", "quarantine",
+    "participant", "lap", "lap_start", "lap_trace", "lap_damage", "player_trace", "pit_sample", "stint", "event", "result",
+    "history", "setup", "tyre_set", "time_trial", "lobby_player", "quarantine",
 )  # fmt: skip
 """Every table of facts; the ledger and what waits are about batches."""
 
@@ -41,7 +41,37 @@ def content(settings: PostgresSettings) -> Content:
         return {name: sorted(reader.execute(f"SELECT * FROM core.{name}").fetchall(), key=repr) for name in COMPARED}  # type: ignore[call-overload]
 
 
+BOOKKEEPING = (tables.ledger, tables.pending_datagram)
+"""What is about batches, or says when something was written."""
+
+
+def dumped(settings: PostgresSettings) -> list[str]:
+    """What `pg_dump --data-only` writes of core, byte by byte: the lines of COPY, sorted, the table before each."""
+    lines = []
+    with psycopg.connect(settings.conninfo("reader")) as reader:
+        for table in tables.metadata.sorted_tables:
+            if table.schema != "core" or table in BOOKKEEPING:
+                continue
+            query = sql.SQL("COPY (SELECT * FROM core.{}) TO STDOUT").format(sql.Identifier(table.name))
+            with reader.cursor().copy(query) as rows:
+                lines += [f"{table.name}\t{bytes(row).decode().removesuffix(chr(10))}" for row in rows]
+    return sorted(lines)
+
+
+def differences(found: list[str], expected: list[str]) -> str:
+    """The lines that only one of two dumps has, with their columns named; empty if there are none."""
+    told = []
+    for sign, lines in (("-", set(expected) - set(found)), ("+", set(found) - set(expected))):
+        for line in lines:
+            name, *values = line.split("\t")
+            columns = tables.metadata.tables[f"core.{name}"].columns.keys()
+            told.append((name, values, sign, ", ".join(f"{c}={v}" for c, v in zip(columns, values, strict=True))))
+    shown = [f"{sign} {name}: {text}" for name, _, sign, text in sorted(told)[:20]]
+    return "\n".join([f"{len(told)} lines differ (- expected, + found)", *shown]) if told else ""
+
+
 def empty(settings: PostgresSettings) -> None:
-    tables = ", ".join(f"core.{name}" for name in (*COMPARED, "session", "ledger", "pending_datagram"))
+    """Every table of core, those of the gateway and of the batches too."""
+    names = ", ".join(str(table) for table in tables.metadata.tables.values() if table.schema == "core")
     with psycopg.connect(settings.conninfo("owner"), autocommit=True) as owner:
-        owner.execute(f"TRUNCATE {tables}".encode())
+        owner.execute(f"TRUNCATE {names}".encode())

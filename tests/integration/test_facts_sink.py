@@ -19,10 +19,10 @@ from spark.jobs.blocks import Block
 from spark.jobs.micro_batch import reduce
 from spark.sink import Counts, Sink
 from tests.blocks import Timed, blocks
+from tests.handmade import SIGNED_UID, lap_data, motion, packet, participants, session_history, status, telemetry
 from tests.integration.history import Content, content, empty, fresh_database
 from tests.shared import RACE_2026, needs_recordings
 from tests.unit import test_packet_facts as packets
-from tests.unit.test_history_facts import SIGNED_UID, lap_data, motion, participants, session_history, status, telemetry
 
 
 @pytest.fixture(scope="module")
@@ -124,12 +124,10 @@ def test_a_lost_connection_is_made_anew(sink: Sink, own: SupersetSettings, postg
 def test_hidden_values_are_null_whenever_the_setting_is_heard(
     sink: Sink, own: SupersetSettings, participants_first: bool
 ) -> None:
-    hidden = bytearray(status(700, car=1, fuel=0.0))
-    at = 29 + 55
-    struct.pack_into("<fBfff", hidden, at + 37, 0, 0, 0, 0, 0)
+    hidden = packet("car_status", 700, {1: {"actual_tyre_compound": 17, "tyres_age_laps": 4}})
     batches = [
         timed(participants(650, {1: 0})),
-        timed(lap_data(700, car=1), telemetry(700, car=1), bytes(hidden), motion(700, car=1)),
+        timed(lap_data(700, {1: {}}), telemetry(700, car=1), hidden, motion(700, car=1)),
     ]
     write_all(sink, batches if participants_first else batches[::-1])
     with psycopg.connect(own.conninfo("reader")) as reader:
@@ -143,11 +141,11 @@ def test_hidden_values_are_null_whenever_the_setting_is_heard(
 
 @pytest.mark.parametrize("late", [False, True])
 def test_what_a_flashback_undid_vanishes(sink: Sink, own: SupersetSettings, late: bool) -> None:
-    in_lap_3 = [make(700) for make in (telemetry, status, motion)] + [lap_data(700, lap=3)]
-    times = (90_000, 30_000, 0, 30_000, 0, 30_000, 0, 15)
-    before = session_history(705, [times, times, (0, 0, 0, 0, 0, 0, 0, 15)], [(2, 17, 16), (255, 18, 17)])
-    after = session_history(900, [times, (0, 0, 0, 0, 0, 0, 0, 15)], [(255, 17, 16)])
-    batches = [timed(*in_lap_3, before), timed(after, lap_data(900, lap=2))]
+    in_lap_3 = [make(700) for make in (telemetry, status, motion)] + [lap_data(700, {3: {"current_lap_num": 3}})]
+    times = [30_000, 30_000, 30_000]
+    before = session_history(705, [times, times, []], [(2, 17, 16), (255, 18, 17)])
+    after = session_history(900, [times, []], [(255, 17, 16)])
+    batches = [timed(*in_lap_3, before), timed(after, lap_data(900))]
     write_all(sink, batches[::-1] if late else batches)
     with psycopg.connect(own.conninfo("reader")) as reader:
         laps = reader.execute("SELECT lap_number, lap_time_ms, overall_frame FROM core.lap ORDER BY 1").fetchall()
@@ -162,10 +160,10 @@ def test_what_a_flashback_undid_vanishes(sink: Sink, own: SupersetSettings, late
 def test_the_place_at_the_start_of_a_lap_that_a_flashback_undid_vanishes(
     sink: Sink, own: SupersetSettings, order: tuple[int, ...]
 ) -> None:
-    times = (90_000, 30_000, 0, 30_000, 0, 30_000, 0, 15)
+    times = [30_000, 30_000, 30_000]
     batches = [
         timed(packets.lap_positions(705, 0, {3: 4}, {3: 5}, {3: 6})),
-        timed(session_history(900, [times, (0, 0, 0, 0, 0, 0, 0, 15)], [(255, 17, 16)])),
+        timed(session_history(900, [times, []], [(255, 17, 16)])),
         timed(
             packets.lap_positions(905, 0, {3: 4}, {3: 5}, rewound=150),
             packets.lap_positions(1900, 0, {3: 4}, {3: 5}, {3: 2}, rewound=150),
@@ -241,12 +239,55 @@ def test_coverage_comes_with_a_late_session_row(sink: Sink, own: SupersetSetting
         with psycopg.connect(own.conninfo("reader")) as reader:
             return reader.execute("SELECT lap_number, coverage FROM core.lap ORDER BY 1").fetchall()
 
-    bins = [lap_data(700 + i, distance=5.0 + 10 * i) for i in range(3)]
+    bins = [lap_data(700 + i, {3: {"lap_distance_m": 5.0 + 10 * i}}) for i in range(3)]
     assert write(sink, 0, timed(*bins))
     assert coverage() == [(2, None)]
     with psycopg.connect(own.conninfo("gateway"), autocommit=True) as gateway:
         columns = "session_uid, rig, packet_format, game_year, track_length_m, started_at, last_seen_at, overall_frame"
         values = "(%s, 'rig', 2025, 25, 76, now(), now(), 1)"
         gateway.execute(f"INSERT INTO core.session ({columns}) VALUES {values}".encode(), [SIGNED_UID])
-    assert write(sink, 1, timed(lap_data(710, lap=3, distance=5.0)))
+    assert write(sink, 1, timed(lap_data(710, {3: {"current_lap_num": 3, "lap_distance_m": 5.0}})))
     assert coverage() == [(2, 0.375), (3, 0.125)]  # of 8 bins
+
+
+def rewound(raw: bytes, frames: int) -> bytes:
+    """The packet as behind flashbacks that took back so many frames."""
+    changed = bytearray(raw)
+    (overall_frame,) = struct.unpack_from("<I", changed, 23)
+    struct.pack_into("<I", changed, 19, overall_frame - frames)
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_a_lap_starts_where_the_try_that_stands_crossed_the_line(
+    sink: Sink, own: SupersetSettings, order: tuple[int, ...]
+) -> None:
+    def sample(frame: int, lap: int, fuel: float, back: int = 0) -> list[bytes]:
+        return [rewound(raw, back) for raw in (lap_data(frame, lap=lap), status(frame, fuel=fuel))]
+
+    batches = [
+        timed(*sample(600, 2, 45), *sample(700, 3, 40)),
+        timed(*sample(905, 2, 41, 255)),  # the game's frame 650 again: before the line
+        timed(*sample(960, 3, 39.5, 255)),  # frame 705: later over the line than before
+        timed(*sample(1200, 3, 38, 440)),  # frame 760: back within the lap
+    ]
+    write_all(sink, [batches[i] for i in order])
+    with psycopg.connect(own.conninfo("reader")) as reader:
+        laps = reader.execute("SELECT lap_number, fuel_start_kg, start_frame FROM core.lap ORDER BY 1").fetchall()
+        tries = reader.execute("SELECT lap_number, rewound FROM core.lap_start ORDER BY 1, 2").fetchall()
+    assert laps == [(2, 45, 600), (3, 39.5, 960)]
+    assert tries == [(2, 0), (2, 255), (3, 255), (3, 440)]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_behind_a_flashback_nothing_of_the_try_before_is_left_in_a_bin(
+    sink: Sink, own: SupersetSettings, late: bool
+) -> None:
+    """Not even its higher speed, or that its frame was whole."""
+    before = timed(lap_data(700), telemetry(700, speed=300), status(700), motion(700))
+    again = timed(rewound(lap_data(905), 210), rewound(telemetry(905, speed=290), 210))
+    write_all(sink, [again, before] if late else [before, again])
+    with psycopg.connect(own.conninfo("reader")) as reader:
+        trace = reader.execute("SELECT overall_frame, speed_kmh, top_speed_kmh FROM core.lap_trace").fetchall()
+        top = reader.execute("SELECT top_speed_kmh FROM core.lap").fetchall()
+    assert (trace, top) == ([(905, 290, 290)], [(290,)])

@@ -12,10 +12,21 @@ from pitlane.settings import SupersetSettings
 from pitlane.stack.postgres import PostgresServer
 from postgres import migrate
 from spark.sink import Sink
-from tests.handmade import SIGNED_UID, damage, lap_data, motion, motion_ex, packet, status, telemetry, telemetry_2
+from tests.handmade import (
+    SIGNED_UID,
+    damage,
+    lap_data,
+    motion,
+    motion_ex,
+    packet,
+    participants,
+    session_history,
+    status,
+    telemetry,
+    telemetry_2,
+)
 from tests.integration.history import fresh_database
 from tests.integration.test_facts_sink import own, sink, timed, write_all
-from tests.unit.test_history_facts import participants, session_history
 
 __all__ = ["own", "sink"]  # fixtures
 
@@ -29,10 +40,10 @@ def select(own: SupersetSettings, query: str) -> list[tuple[Any, ...]]:
 def test_hidden_damage_is_null_whenever_the_setting_is_heard(
     sink: Sink, own: SupersetSettings, participants_first: bool
 ) -> None:
-    public = lap_data(706, {1: {"lap": 3}}), damage(706, car=1)
+    public = lap_data(706, {1: {"current_lap_num": 3}}), damage(706, car=1)
     batches = [
         timed(participants(650, {1: 0})),
-        timed(lap_data(700, {1: {}}), bytes(packet(10, 700)), *public),
+        timed(lap_data(700, {1: {}}), packet("car_damage", 700), *public),
     ]
     write_all(sink, batches if participants_first else batches[::-1])
     names = "lap_number, rear_left_tyre_wear_percent, floor_damage_percent, is_engine_blown, overall_frame"
@@ -45,12 +56,12 @@ def test_hidden_damage_is_null_whenever_the_setting_is_heard(
 @pytest.mark.parametrize("late", [False, True])
 def test_what_a_flashback_undid_vanishes(sink: Sink, own: SupersetSettings, late: bool) -> None:
     def at(frame: int, lap: int) -> list[bytes]:
-        car = {"lap": lap, "distance": 55.0, "timer_active": 1, "penalties_s": lap}
+        car = {"current_lap_num": lap, "lap_distance_m": 55.0, "pit_lane_timer_active": 1, "penalties_s": lap}
         return [lap_data(frame, {3: car}, time_s=frame / 60), damage(frame), motion_ex(frame)]
 
-    times = (90_000, 30_000, 0, 30_000, 0, 30_000, 0, 15)
-    before = session_history(705, [times, times, (0, 0, 0, 0, 0, 0, 0, 15)], [(255, 17, 16)])
-    after = session_history(900, [times, (0, 0, 0, 0, 0, 0, 0, 15)], [(255, 17, 16)])
+    times = [30_000, 30_000, 30_000]
+    before = session_history(705, [times, times, []], [(255, 17, 16)])
+    after = session_history(900, [times, []], [(255, 17, 16)])
     batches = [timed(*at(700, 3), before), timed(*at(900, 2), after)]
     write_all(sink, batches[::-1] if late else batches)
     for name in ("lap_damage", "player_trace", "pit_sample"):
@@ -61,7 +72,7 @@ def test_what_a_flashback_undid_vanishes(sink: Sink, own: SupersetSettings, late
 def test_metres_with_open_wings_and_with_overtake(sink: Sink, own: SupersetSettings) -> None:
     frames = []
     for frame, aero, overtake in ((700, 1, 0), (701, 1, 1), (702, 0, 0)):
-        car = {3: {"distance": 10.0 * (frame - 700) + 5}}
+        car = {3: {"lap_distance_m": 10.0 * (frame - 700) + 5}}
         frames += [lap_data(frame, car, year=2026), telemetry_2(frame, values=(aero, 1, 0, 1, overtake, 0, 1, 0))]
         frames += [make(frame, year=2026) for make in (telemetry, status, motion)]
     write_all(sink, [timed(*frames)])

@@ -14,10 +14,9 @@ from pitlane.stack.postgres import PostgresServer
 from spark.jobs.blocks import Block
 from spark.sink import Sink
 from tests.blocks import blocks
-from tests.handmade import SIGNED_UID, event, lap_data, status
+from tests.handmade import SIGNED_UID, event, lap_data, participants, status
 from tests.integration.history import empty, fresh_database
 from tests.integration.test_facts_sink import write, write_all
-from tests.unit.test_history_facts import participants
 
 CAR = 1
 SOFT, MEDIUM = (16, 16), (17, 17)
@@ -50,20 +49,20 @@ def driven(
     for step in range(round((until_s - from_s) / STEP_S) + 1):
         now = from_s + step * STEP_S
         order = frame + round(step * STEP_S * FRAMES_A_SECOND)
-        car: dict[str, Any] = {"lap": 2 + sum(line <= now for line in lines)}
+        car: dict[str, Any] = {"current_lap_num": 2 + sum(line <= now for line in lines)}
         for number, visit in enumerate(visits):
             if visit.entry_s <= now < visit.exit_s:
                 in_box = visit.box_s <= now < visit.release_s
                 car |= {
-                    "timer_active": 1,
+                    "pit_lane_timer_active": 1,
                     "pit_status": 2 if in_box else 1,
-                    "lane_ms": round(1000 * (now - visit.entry_s)) % 65_536,
-                    "stop_ms": round(1000 * (now - visit.box_s)) if in_box else 0,
-                    "serves_penalty": int(visit.serves_penalty),
-                    "pit_stops": number + (now >= visit.release_s),
+                    "pit_lane_time_in_lane_ms": round(1000 * (now - visit.entry_s)) % 65_536,
+                    "pit_stop_timer_ms": round(1000 * (now - visit.box_s)) if in_box else 0,
+                    "pit_stop_should_serve_penalty": int(visit.serves_penalty),
+                    "num_pit_stops": number + (now >= visit.release_s),
                 }
         compounds = next(value for since, value in reversed(tyres.items()) if since <= now)
-        age = car["lap"] - 1 if compounds == SOFT else 0
+        age = car["current_lap_num"] - 1 if compounds == SOFT else 0
         made += [
             lap_data(order, {CAR: car}, time_s=now),
             status(order, car=CAR, compounds=compounds, age=age, time_s=now),
@@ -153,7 +152,7 @@ def test_visits_in_laps_that_follow_each_other(sink: Sink, own: SupersetSettings
 
 def test_a_drive_through_is_told_by_its_event(sink: Sink, own: SupersetSettings) -> None:
     through = driven([97.0], [Visit(90, 100, 100, 110)], {0: SOFT}, 140)
-    served = event(2800, b"DTSV", bytes([CAR]), time_s=110.5)
+    served = event(2800, "DTSV", {"car_index": CAR}, time_s=110.5)
     write_all(sink, [found(*through, served)])
     with psycopg.connect(own.conninfo("reader"), row_factory=dict_row) as reader:
         (row,) = reader.execute("SELECT * FROM mart.pit_stop").fetchall()
@@ -177,7 +176,8 @@ def test_who_is_still_in_the_lane_has_no_exit(sink: Sink, own: SupersetSettings)
 def test_a_visit_that_a_flashback_undid_is_none(sink: Sink, own: SupersetSettings, late: bool) -> None:
     """In at 90 s, back to 85 s in the same lap, and past the lane this time; the stop comes a lap later."""
     undone = driven([], [Visit(90, 100, 102.5, 110)], {0: SOFT}, 95)
-    back = event(1000 + 15 * 60, b"FLBK", (500).to_bytes(4, "little") + b"\0\0\xaa\x42", time_s=95)  # 85.0 as f32
+    to = {"flashback_frame_identifier": 500, "flashback_session_time_s": 85.0}
+    back = event(1000 + 15 * 60, "FLBK", to, time_s=95)
     again = driven([97.0, 127.0], [Visit(120, 130, 132.5, 140)], {0: SOFT}, 160, from_s=85, frame=1901)
     batches = [found(*undone), found(back), found(*again)]
     write_all(sink, batches[::-1] if late else batches)

@@ -33,7 +33,10 @@ FRAMES = range(700, 820)
 LONG = (90_500, *LAP[1:])
 BAD = {
     "speed": ("car 3, frame 750", telemetry(750, speed=612)),
-    "position": ("car 3, frame 760", lap_data(760, {3: {"lap": 1, "distance": 605.0, "position": 77}})),
+    "position": (
+        "car 3, frame 760",
+        lap_data(760, {3: {"current_lap_num": 1, "lap_distance_m": 605.0, "car_position": 77}}),
+    ),
     "sectors_make_the_lap": ("car 3, lap 1", history(LONG)),
     "history_laps": ("car 3, frame 700", history(LAP, num_laps=101)),
 }
@@ -45,7 +48,7 @@ def sent_by(rig: str) -> list[Block]:
     datagrams = []
     for frame in FRAMES:
         good = [make(frame) for make in (telemetry, status, motion)]
-        good.append(lap_data(frame, {3: {"lap": 1, "distance": 10.0 * (frame - 700) + 5}}))
+        good.append(lap_data(frame, {3: {"current_lap_num": 1, "lap_distance_m": 10.0 * (frame - 700) + 5}}))
         if frame == 750:
             good[0] = BAD["speed"][1]
         if frame == 760:

@@ -15,67 +15,29 @@ from pitlane import capture
 from spark.facts import FACTS, PENDING
 from spark.jobs import blocks as blocks_module
 from spark.jobs.blocks import Block, decode, orders
-from spark.jobs.micro_batch import Reduced, reduce
+from spark.jobs.micro_batch import reduce
 from spark.jobs.order import newest
 from tests.blocks import blocks
+from tests.handmade import (
+    SIGNED_UID,
+    event,
+    lap_data,
+    motion,
+    packet,
+    participants,
+    reduced,
+    rows,
+    session_history,
+    status,
+    telemetry,
+)
 from tests.peers import peer_decoder
 from tests.shared import RACE_2026, TIME_TRIAL, needs_recordings
 
-UID = 0x85DB0A0F77EC492A
-SIGNED_UID = -8801429985212741334
-HEADER = struct.Struct("<HBBBBBQfIIBB")
-SIZES = {0: 1349, 2: 1285, 3: 45, 4: 1284, 6: 1352, 7: 1239, 8: 1042, 11: 1460}
-
-
-def packet(packet_id: int, frame: int, *, time_s: float = 9.0, uid: int = UID, player: int = 0) -> bytearray:
-    raw = bytearray(SIZES[packet_id])
-    HEADER.pack_into(raw, 0, 2025, 25, 1, 0, 1, packet_id, uid, time_s, frame, frame, player, 255)
-    return raw
-
-
-def lap_data(frame: int, *, car: int = 3, lap: int = 2, distance: float = 1234.5, **more: int) -> bytes:
-    raw = packet(2, frame)
-    at = 29 + car * 57
-    struct.pack_into("<I", raw, at + 4, 65_432)  # current lap time
-    struct.pack_into("<f", raw, at + 20, distance)
-    values = {"position": (32, 5), "lap": (33, lap), "pit": (34, 0), "driver_status": (44, 4), "result_status": (45, 2)}
-    for name, (offset, value) in values.items():
-        raw[at + offset] = more.get(name, value)
-    return bytes(raw)
-
-
-def telemetry(frame: int, *, car: int = 3, speed: int = 287) -> bytes:
-    raw = packet(6, frame)
-    struct.pack_into("<HfffBbHB", raw, 29 + car * 60, speed, 0.75, -0.5, 0.25, 0, 7, 11_250, 1)
-    return bytes(raw)
-
-
-def status(frame: int, *, car: int = 3, fuel: float = 41.5) -> bytes:
-    raw = packet(7, frame)
-    at = 29 + car * 55
-    struct.pack_into("<f", raw, at + 5, fuel)
-    struct.pack_into("<BBB", raw, at + 25, 17, 16, 4)
-    struct.pack_into("<fBfff", raw, at + 37, 3.5e6, 2, 1e5, 2e5, 4e5)
-    return bytes(raw)
-
-
-def motion(frame: int, *, car: int = 3) -> bytes:
-    raw = packet(0, frame)
-    struct.pack_into("<fff", raw, 29 + car * 60, 10.5, -2.25, 300.0)
-    return bytes(raw)
-
-
-def reduced(*datagrams: bytes, arrival_ns: int = 1_750_000_000_000_000_000) -> Reduced:
-    return reduce(blocks([(arrival_ns, bytes(raw)) for raw in datagrams]), "query")
-
-
-def rows(result: Reduced, name: str) -> list[dict[str, Any]]:
-    table = result.tables.get(name)
-    return [] if table is None else table.to_pylist()
-
 
 def test_four_packets_of_one_frame_are_one_row() -> None:
-    result = reduced(motion(700), telemetry(700), status(700), lap_data(700))
+    car = {"lap_distance_m": 1234.5, "car_position": 5, "current_lap_time_ms": 65_432}
+    result = reduced(motion(700), telemetry(700), status(700), lap_data(700, {3: car}))
     assert rows(result, "lap_trace") == [
         {
             "session_uid": SIGNED_UID, "rig": "rig", "car_index": 3, "lap_number": 2, "distance_bin": 123,
@@ -85,8 +47,8 @@ def test_four_packets_of_one_frame_are_one_row() -> None:
             "fuel_in_tank_kg": 41.5, "world_x_m": 10.5, "world_y_m": -2.25, "world_z_m": 300.0,
             "active_aero_mode": None, "is_active_aero_available": None, "active_aero_activation_distance_m": None,
             "is_overtake_available": None, "is_overtake_active": None, "overtake_activation_distance_m": None,
-            "is_2026_regulations": None, "is_wrong_way": None, "position": 5, "pit_status": 0, "overall_frame": 700,
-            "is_complete": True,
+            "is_2026_regulations": None, "is_wrong_way": None, "position": 5, "pit_status": 0, "rewound": 0,
+            "overall_frame": 700, "is_complete": True,
         }
     ]  # fmt: skip
 
@@ -112,18 +74,18 @@ def test_what_a_frame_lacks_is_null_and_its_datagrams_wait() -> None:
         ({"result_status": 0}, False),  # a ghost
         ({"result_status": 3}, False),  # after the flag, under the number of the last lap
         ({"driver_status": 0}, False),  # in the garage
-        ({"position": 0}, False),  # an empty slot
+        ({"car_position": 0}, False),  # an empty slot
     ],
 )
 def test_only_cars_that_race_leave_a_trace(more: dict[str, int], there: bool) -> None:
-    result = reduced(lap_data(700, **more), telemetry(700), status(700), motion(700))
+    result = reduced(lap_data(700, {3: more}), telemetry(700), status(700), motion(700))
     assert len(rows(result, "lap_trace")) == len(rows(result, "lap_place")) == there
 
 
 def test_before_the_line_there_is_a_lap_but_no_trace() -> None:
-    result = reduced(lap_data(700, distance=-12.0), telemetry(700), status(700), motion(700))
+    result = reduced(lap_data(700, {3: {"lap_distance_m": -12.0}}), telemetry(700), status(700), motion(700))
     assert rows(result, "lap_trace") == []
-    assert [row["position"] for row in rows(result, "lap_place")] == [5]
+    assert [row["position"] for row in rows(result, "lap_place")] == [1]
 
 
 def test_within_a_bin_the_newest_complete_sample_stands() -> None:
@@ -144,20 +106,13 @@ def test_a_lap_has_the_fuel_of_its_first_sample_and_all_else_of_its_last() -> No
     assert [row["overall_frame"] for row in rows(result, "lap_place")] == [702]
 
 
-def session_history(frame: int, laps: list[tuple[int, ...]], stints: list[tuple[int, int, int]], **more: Any) -> bytes:
-    raw = packet(11, frame, **more)
-    raw[29:36] = bytes([3, len(laps), len(stints), 0, 0, 0, 0])
-    for i, lap in enumerate(laps):
-        struct.pack_into("<IHBHBHBB", raw, 36 + 14 * i, *lap)
-    for i, stint in enumerate(stints):
-        raw[1436 + 3 * i : 1439 + 3 * i] = bytes(stint)
-    return bytes(raw)
-
-
 def test_the_newest_history_stands_as_a_whole() -> None:
-    older = session_history(700, [(90_000, 30_000, 0, 30_000, 0, 30_000, 0, 15)] * 3, [(255, 17, 16)])
-    lap = (155_678, 5_000, 1, 30_678, 0, 0, 1, 0b0111)  # 1:05.000 + 30.678 + 1:00.000
-    newer = session_history(0, [lap, (0, 0, 0, 0, 0, 0, 0, 15)], [(1, 17, 16), (255, 19, 18)], time_s=99.0)
+    older = session_history(700, [[30_000, 30_000, 30_000]] * 3, [(255, 17, 16)])
+    lap = {
+        "lap_time_ms": 155_678, "sector1_ms_part": 5_000, "sector1_minutes_part": 1, "sector2_ms_part": 30_678,
+        "sector3_minutes_part": 1, "valid_flags": 0b0111,
+    }  # fmt: skip
+    newer = session_history(0, [lap, []], [(1, 17, 16), (255, 19, 18)], time_s=99.0)
     result = reduced(newer, older)
     assert [tuple(row.values())[2:] for row in rows(result, "lap_times")] == [
         (3, 1, 155_678, 65_000, 30_678, 60_000, True, True, True, False, SESSION_END_ORDER),
@@ -170,22 +125,16 @@ def test_the_newest_history_stands_as_a_whole() -> None:
     assert [tuple(row.values())[3:] for row in rows(result, "history")] == [(2, SESSION_END_ORDER), (3, 700)]
 
 
-def event(frame: int, code: bytes, details: bytes, **more: Any) -> bytes:
-    raw = packet(3, frame, **more)
-    raw[29:33] = code
-    raw[33 : 33 + len(details)] = details
-    return bytes(raw)
-
-
 def test_events_keep_their_members_and_nothing_behind_them() -> None:
-    penalty = bytes([4, 7, 3, 255, 5, 2, 1])
+    penalty = {"penalty_type": 4, "infringement_type": 7, "time_s": 5, "lap_num": 2, "places_gained": 1}
+    told = event(700, "PENA", {**penalty, "car_index": 3, "other_car_index": 255})
     result = reduced(
-        event(700, b"PENA", penalty + b"\xaa\xbb"),
-        event(700, b"PENA", penalty + b"\xcc"),  # the same one, with other rubbish behind it
-        event(700, b"PENA", bytes([4, 7, 4, 3, 5, 2, 1])),
-        event(701, b"BUTN", b"\1\0\0\0"),
-        event(0, b"SEND", b"", time_s=99.0),
-        event(702, b"XY\0Z", b"\1\2"),
+        told,
+        told[:-1] + b"\xcc",  # the same one, with other rubbish behind it
+        event(700, "PENA", {**penalty, "car_index": 4, "other_car_index": 3}),
+        event(701, "BUTN", {"buttons": 1}),
+        event(0, "SEND", time_s=99.0),
+        event(702, "XY\0Z", {"details": [1, 2]}),
     )
     found = {(row["overall_frame"], row["car_index"]): row for row in rows(result, "event")}
     assert set(found) == {(700, 3), (700, 4), (SESSION_END_ORDER, None), (702, None)}
@@ -196,17 +145,6 @@ def test_events_keep_their_members_and_nothing_behind_them() -> None:
     assert (found[700, 3]["other_car_index"], found[700, 4]["other_car_index"]) == (None, 3)
     assert found[700, 3]["lap_number"] == 2
     assert (found[702, None]["code"], found[702, None]["details"]) == ("5859005a", '{"raw":"010200000000000000000000"}')
-
-
-def participants(frame: int, telemetry_settings: dict[int, int], *, player: int = 0) -> bytes:
-    raw = packet(4, frame, player=player)
-    raw[29] = 2
-    for car in range(2):
-        at = 30 + car * 57
-        raw[at : at + 7] = bytes([car, 9 + car, 0, 2, 0, 33 + car, 22])
-        raw[at + 7 : at + 39] = ("Pérez".encode() + b"\0junk").ljust(32, b"\xff")
-        raw[at + 39] = telemetry_settings.get(car, 1)
-    return bytes(raw)
 
 
 def test_participants_are_the_active_ones_and_remember_a_restriction() -> None:
@@ -223,11 +161,14 @@ def test_participants_are_the_active_ones_and_remember_a_restriction() -> None:
 
 
 def test_results_are_those_of_cars_with_a_position() -> None:
-    raw = packet(8, 0, time_s=99.0)
-    raw[29] = 2
-    struct.pack_into("<BBBBBBBIdBBB", raw, 30, 1, 5, 0, 25, 2, 3, 2, 80_123, 412.75, 5, 1, 2)
-    raw[52:54], raw[60:62], raw[68:70] = bytes([17, 19]), bytes([16, 18]), bytes([3, 255])
-    (row,) = rows(reduced(bytes(raw)), "result")
+    end = {
+        "position": 1, "num_laps": 5, "points": 25, "num_pit_stops": 2, "result_status": 3, "result_reason": 2,
+        "best_lap_time_ms": 80_123, "total_race_time_s": 412.75, "penalties_time_s": 5, "num_penalties": 1,
+        "num_tyre_stints": 2, "tyre_stints_actual": [17, 19], "tyre_stints_visual": [16, 18],
+        "tyre_stints_end_laps": [3, 255],
+    }  # fmt: skip
+    raw = packet("final_classification", 0, {"num_cars": 2, 0: end}, time_s=99.0)
+    (row,) = rows(reduced(raw), "result")
     assert json.loads(row.pop("tyre_stints")) == [
         {"end_lap": 3, "actual_compound_id": 17, "visual_compound_id": 16},
         {"end_lap": None, "actual_compound_id": 19, "visual_compound_id": 18},
@@ -236,23 +177,15 @@ def test_results_are_those_of_cars_with_a_position() -> None:
 
 
 def test_no_session_no_facts() -> None:
-    raw = bytearray(lap_data(700))
-    struct.pack_into("<Q", raw, 7, 0)
-    result = reduced(bytes(raw))
+    result = reduced(lap_data(700, uid=0))
     assert (result.tables, result.datagrams) == ({}, 1)
 
 
 def test_orders_are_those_of_the_scalar_function() -> None:
-    packet_ = PACKETS[2025, 2]
     cases = [(0, 0.0), (0, 12.5), (1, 0.0), (2**32 - 1, 99.0)]
-    raw = b"".join(entry(0, "r", bytes(_with(frame, time_s))) for frame, time_s in cases)
+    raw = b"".join(entry(0, "r", packet("lap_data", frame, time_s=time_s)) for frame, time_s in cases)
     header = blocks_module.decode([Block(2025, 2, 0, raw)]).of("lap_data")[0].header
     assert orders(header).tolist() == [sample_order(frame, time_s) for frame, time_s in cases]
-    assert packet_.size == len(_with(0, 0.0))
-
-
-def _with(frame: int, time_s: float) -> bytearray:
-    return packet(2, frame, time_s=time_s)
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.integers(0, 4), st.integers(0, 4))))

@@ -34,7 +34,7 @@ def by_wheel(name: str, values: Iterable[Any]) -> dict[str, Any]:
 
 
 def test_a_lap_has_the_damage_of_its_last_sample() -> None:
-    frames = [lap_data(700), lap_data(706), lap_data(712), lap_data(718, {3: {"lap": 3}})]
+    frames = [lap_data(700), lap_data(706), lap_data(712), lap_data(718, {3: {"current_lap_num": 3}})]
     result = reduced(*frames, damage(700, wear=(1, 1, 1, 1)), damage(706), damage(718, wear=(5, 4, 3, 2)))
     second, third = rows(result, "lap_damage")
     assert second == {
@@ -58,7 +58,7 @@ def test_damage_without_its_lap_data_is_no_row() -> None:
 
 
 def test_the_players_car_has_a_trace_and_no_other() -> None:
-    cars = {3: {"distance": 1234.5}, 4: {"distance": 1300.0}}
+    cars = {3: {"lap_distance_m": 1234.5}, 4: {"lap_distance_m": 1300.0}}
     (row,) = rows(reduced(lap_data(700, cars), motion_ex(700)), "player_trace")
     # 61 floats from 0.5 on: the wheels' arrays begin at 0, 12, 16, 20 and 47, then come single ones.
     assert row == {
@@ -97,8 +97,8 @@ def test_active_aero_and_overtake_are_in_the_trace() -> None:
 
 def test_the_last_sample_of_a_lap_says_what_the_stewards_noted() -> None:
     noted = {
-        "penalties_s": 5, "warnings": 3, "corner_cutting": 2, "drive_throughs": 1, "stop_gos": 1, "trap_kmh": 331.5,
-        "trap_lap": 2,
+        "penalties_s": 5, "total_warnings": 3, "corner_cutting_warnings": 2, "num_unserved_drive_through_pens": 1,
+        "num_unserved_stop_go_pens": 1, "speed_trap_fastest_speed_kmh": 331.5, "speed_trap_fastest_lap": 2,
     }  # fmt: skip
     (row,) = rows(reduced(lap_data(700), lap_data(701, {3: noted})), "lap_place")
     assert row == {
@@ -106,67 +106,75 @@ def test_the_last_sample_of_a_lap_says_what_the_stewards_noted() -> None:
         "total_warnings": 3, "penalties_s": 5, "unserved_drive_throughs": 1, "unserved_stop_gos": 1,
         "speed_trap_best_kmh": 331.5, "speed_trap_best_lap": 2, "overall_frame": 701,
     }  # fmt: skip
-    (row,) = rows(reduced(lap_data(700, {3: {"trap_lap": 255}})), "lap_place")
+    (row,) = rows(reduced(lap_data(700, {3: {"speed_trap_fastest_lap": 255}})), "lap_place")
     assert (row["speed_trap_best_kmh"], row["speed_trap_best_lap"]) == (None, None)
 
 
 # The leader has driven 10 km in 200 s, which makes 50 m/s.
-LEADER = {"position": 1, "total_distance": 10_000.0}
+LEADER = {"car_position": 1, "total_distance_m": 10_000.0}
+
+
+def gaps(leader: int, ahead: int, *, minutes: int = 0) -> dict[str, int]:
+    """As LapData has them: milliseconds, and minutes beside them."""
+    return {
+        "gap_to_leader_ms_part": leader, "gap_to_leader_minutes_part": minutes,
+        "gap_to_car_in_front_ms_part": ahead, "gap_to_car_in_front_minutes_part": minutes,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("second", "to_leader", "to_ahead"),
+    ("metres", "sent", "to_leader", "to_ahead"),
     [
-        ({"total_distance": 9000.0, "gap_leader_ms": 21_000, "gap_ahead_ms": 21_000}, 21_000, 21_000),
-        ({"total_distance": 6000.0, "gap_leader_ms": 19_500, "gap_leader_min": 1, "gap_ahead_ms": 19_500, "gap_ahead_min": 1},
-         79_500, 79_500),  # 4 km are 80 s
-        ({"total_distance": 6000.0, "gap_leader_ms": 19_500, "gap_ahead_ms": 19_500}, None, None),  # the minute is lost
-        ({"total_distance": 9990.0, "gap_leader_ms": 45_000, "gap_ahead_ms": 45_000}, 45_000, 45_000),  # it stood
-        ({"total_distance": 9990.0}, None, None),  # the game does not know
-        ({"total_distance": 9990.0, "gap_leader_ms": 200, "gap_ahead_ms": 65_386}, 200, None),  # -150 ms
+        (9000.0, gaps(21_000, 21_000), 21_000, 21_000),
+        (6000.0, gaps(19_500, 19_500, minutes=1), 79_500, 79_500),  # 4 km are 80 s
+        (6000.0, gaps(19_500, 19_500), None, None),  # the minute is lost
+        (9990.0, gaps(45_000, 45_000), 45_000, 45_000),  # it stood
+        (9990.0, gaps(0, 0), None, None),  # the game does not know
+        (9990.0, gaps(200, 65_386), 200, None),  # -150 ms
     ],
-)  # fmt: skip
+)
 def test_gaps_are_kept_where_the_distance_agrees(
-    second: dict[str, Any], to_leader: int | None, to_ahead: int | None
+    metres: float, sent: dict[str, int], to_leader: int | None, to_ahead: int | None
 ) -> None:
-    sent = lap_data(700, {3: LEADER, 4: {"position": 2, **second}}, time_s=200.0)
-    first, row = rows(reduced(sent), "lap_place")
+    second = {"car_position": 2, "total_distance_m": metres, **sent}
+    first, row = rows(reduced(lap_data(700, {3: LEADER, 4: second}, time_s=200.0)), "lap_place")
     assert (first["gap_to_leader_ms"], first["gap_to_ahead_ms"]) == (0, None)
     assert (row["gap_to_leader_ms"], row["gap_to_ahead_ms"]) == (to_leader, to_ahead)
 
 
 def test_a_gap_to_a_car_that_is_not_there_is_none() -> None:
-    third = {"position": 3, "total_distance": 9900.0, "gap_leader_ms": 2_000, "gap_ahead_ms": 900}
+    third = {"car_position": 3, "total_distance_m": 9900.0, **gaps(2_000, 900)}
     _, row = rows(reduced(lap_data(700, {3: LEADER, 4: third}, time_s=200.0)), "lap_place")
     assert (row["gap_to_leader_ms"], row["gap_to_ahead_ms"]) == (2_000, None)
 
 
 def test_each_second_in_the_pit_lane_is_a_row() -> None:
     def sample(frame: int, time_s: float, **more: Any) -> bytes:
-        in_lane = {"timer_active": 1, "pit_status": 1, "lane_ms": round(1000 * (time_s - 90)), **more}
-        return lap_data(frame, {3: in_lane}, time_s=time_s)
+        in_lane = {"pit_lane_timer_active": 1, "pit_status": 1, "pit_lane_time_in_lane_ms": round(1000 * (time_s - 90))}
+        return lap_data(frame, {3: in_lane | more}, time_s=time_s)
 
     result = reduced(
         lap_data(690, {3: {"pit_status": 0}}, time_s=89.75),
         sample(700, 90.25), status(700), sample(715, 90.5), status(715),
-        sample(730, 91.25, stop_ms=2_400, pit_status=2, serves_penalty=1), sample(731, 91.5, pit_stops=1),
-        sample(732, 91.75, lap=3, pit_stops=1), status(732, compounds=(18, 17), age=0),
+        sample(730, 91.25, pit_stop_timer_ms=2_400, pit_status=2, pit_stop_should_serve_penalty=1),
+        sample(731, 91.5, num_pit_stops=1),
+        sample(732, 91.75, current_lap_num=3, num_pit_stops=1), status(732, compounds=(18, 17), age=0),
     )  # fmt: skip
     assert rows(result, "pit_sample") == [
         {
             **KEY, "session_second": 90, "session_time_s": 90.5, "lane_time_ms": 500, "stop_time_ms": 0,
             "pit_status": 1, "pit_stops": 0, "serves_penalty": False, "actual_compound_id": 17,
-            "visual_compound_id": 16, "tyre_age_laps": 4, "overall_frame": 715,
+            "visual_compound_id": 16, "tyre_age_laps": 4, "rewound": 0, "overall_frame": 715,
         },
         {
             **KEY, "session_second": 91, "session_time_s": 91.5, "lane_time_ms": 1_500, "stop_time_ms": 2_400,
             "pit_status": 1, "pit_stops": 1, "serves_penalty": False, "actual_compound_id": None,
-            "visual_compound_id": None, "tyre_age_laps": None, "overall_frame": 731,
+            "visual_compound_id": None, "tyre_age_laps": None, "rewound": 0, "overall_frame": 731,
         },
         {
             **KEY, "lap_number": 3, "session_second": 91, "session_time_s": 91.75, "lane_time_ms": 1_750,
             "stop_time_ms": 0, "pit_status": 1, "pit_stops": 1, "serves_penalty": False, "actual_compound_id": 18,
-            "visual_compound_id": 17, "tyre_age_laps": 0, "overall_frame": 732,
+            "visual_compound_id": 17, "tyre_age_laps": 0, "rewound": 0, "overall_frame": 732,
         },
     ]  # fmt: skip
 

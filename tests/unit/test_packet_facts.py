@@ -14,37 +14,22 @@ from f1_packets import PACKET_NAMES, SESSION_END_ORDER, sample_order
 from pitlane import capture
 from spark.facts import FACTS
 from spark.jobs.micro_batch import _BY_CARS, _BY_PACKET, Reduced, reduce
+from tests import handmade
 from tests.blocks import blocks
+from tests.handmade import rows
 from tests.peers import peer_decoder
 from tests.shared import CAPTURES, RACE_2026, TIME_TRIAL, needs_recordings, needs_shared
 
-UID = 0x85DB0A0F77EC492A
-SIGNED_UID = -8801429985212741334
-HEADER = struct.Struct("<HBBBBBQfIIBB")
-SIZES = {
-    2023: {4: 1306, 5: 1107, 9: 1218, 12: 231},
-    2024: {4: 1350, 14: 101},
-    2025: {4: 1284, 5: 1133, 9: 954, 11: 1460, 12: 231, 14: 101, 15: 1131},
-    2026: {9: 1062, 15: 1231},
-}
 NOW_NS = 1_750_000_030_000_000_000  # 2025-06-15 15:07:10 UTC
 
 
-def packet(packet_id: int, frame: int, packet_format: int = 2025, *, uid: int = UID, time_s: float = 9.0) -> bytearray:
-    raw = bytearray(SIZES[packet_format][packet_id])
-    HEADER.pack_into(
-        raw, 0, packet_format, min(packet_format - 2000, 25), 1, 0, 1, packet_id, uid, time_s, frame, frame, 0, 255
-    )
-    return raw
+def packet(packet_id: int, frame: int, packet_format: int = 2025, **header: Any) -> bytearray:
+    """Nothing but a header, to be filled by the published offsets."""
+    return bytearray(handmade.packet(PACKET_NAMES[packet_id], frame, year=packet_format, player=0, **header))
 
 
 def reduced(*datagrams: bytes) -> Reduced:
     return reduce(blocks([(NOW_NS, bytes(raw)) for raw in datagrams]), "query")
-
-
-def rows(result: Reduced, name: str) -> list[dict[str, Any]]:
-    table = result.tables.get(name)
-    return [] if table is None else table.to_pylist()
 
 
 def setups(frame: int, wings: dict[int, int], packet_format: int = 2025) -> bytes:

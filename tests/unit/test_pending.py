@@ -85,7 +85,7 @@ KINDS: dict[str, tuple[Make, range]] = {
         for make in (telemetry, status, motion, motion_ex)
     },
     "telemetry_2": (telemetry_2, FRAMES),
-    "lap_data": (lambda frame: lap_data(frame, {3: {"distance": 10.0 * (frame - 1000) + 5}}, year=2026), FRAMES),
+    "lap_data": (lambda frame: lap_data(frame, {3: {"lap_distance_m": 10.0 * (frame - 1000) + 5}}, year=2026), FRAMES),
     "damage": (lambda frame: damage(frame, year=2026), range(1000, 1240, 12)),
 }
 

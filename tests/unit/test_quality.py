@@ -27,7 +27,6 @@ from spark.quality.rows import AT_MOST
 from spark.quality.rules import RULES
 from tests.blocks import blocks
 from tests.handmade import (
-    HEADER,
     SIGNED_UID,
     UID,
     damage,
@@ -41,6 +40,7 @@ from tests.handmade import (
 )
 from tests.shared import CAPTURES, RACE_2026, TIME_TRIAL, needs_recordings, needs_shared
 
+HEADER = struct.Struct("<HBBBBBQfIIBB")
 SIZES = {0: 1349, 2: 1285, 3: 45, 4: 1284, 5: 1133, 6: 1352, 7: 1239, 8: 1042, 9: 954, 10: 1041, 11: 1460, 12: 231}
 SIZES |= {13: 273, 14: 101, 15: 1131}
 CAR_BYTES = {0: 60, 2: 57, 4: 57, 5: 50, 6: 60, 7: 55, 8: 46, 9: 42, 10: 46}
@@ -60,15 +60,15 @@ def sent(packet_id: int, pokes: Pokes, *, car: int | None = 3, frame: int = 700,
 
 
 def laps(**car: Any) -> bytes:
-    return lap_data(700, {3: {"distance": 1234.5, **car}})
+    return lap_data(700, {3: {"lap_distance_m": 1234.5, **car}})
 
 
 def two_laps(first: int, second: int) -> bytes:
-    return lap_data(700, {3: {"position": first}, 4: {"position": second}})
+    return lap_data(700, {3: {"car_position": first}, 4: {"car_position": second}})
 
 
 def clock(now_ms: int, sectors_ms: tuple[int, int], sector: int) -> bytes:
-    raw = bytearray(laps(current_lap_ms=now_ms))
+    raw = bytearray(laps(current_lap_time_ms=now_ms))
     for offset, ms in zip((8, 11), sectors_ms, strict=True):
         struct.pack_into("<HB", raw, 29 + 3 * 57 + offset, ms % 60_000, ms // 60_000)
     raw[29 + 3 * 57 + 36] = sector
@@ -117,15 +117,15 @@ fuel, capacity, store, deployed = (a(7, offset, "f") for offset in (5, 9, 37, 50
 place, wear, wing, floor = a(0, 8, "f"), a(10, 4, "f"), a(10, 30, "B"), a(10, 31, "B")
 
 BROKEN: dict[str, tuple[list[Any], list[Any]]] = {
-    "lap_number": ([laps(lap=0)], [laps(lap=1), laps(lap=0, driver_status=0), laps(lap=0, result_status=3)]),
-    "lap_distance": ([laps(distance=10_001.0), laps(distance=NAN)], [laps(distance=-5454.5), laps(distance=7003.9)]),
-    "total_distance": ([laps(total_distance=float("inf"))], [laps(total_distance=-200.0)]),
-    "position": ([laps(position=25)], [laps(position=24), laps(position=0)]),
+    "lap_number": ([laps(current_lap_num=0)], [laps(current_lap_num=1), laps(current_lap_num=0, driver_status=0), laps(current_lap_num=0, result_status=3)]),
+    "lap_distance": ([laps(lap_distance_m=10_001.0), laps(lap_distance_m=NAN)], [laps(lap_distance_m=-5454.5), laps(lap_distance_m=7003.9)]),
+    "total_distance": ([laps(total_distance_m=float("inf"))], [laps(total_distance_m=-200.0)]),
+    "position": ([laps(car_position=25)], [laps(car_position=24), laps(car_position=0)]),
     "positions_differ": ([two_laps(5, 5)], [two_laps(5, 9), two_laps(0, 0)]),
     "sector": ([clock(0, (0, 0), 3)], [clock(0, (0, 0), 2)]),
     "pit_status": ([laps(pit_status=3)], [laps(pit_status=2)]),
     "lap_clock": ([clock(60_000, (30_000, 61_000), 2)], [clock(91_000, (30_000, 61_000), 2), clock(9, (30_000, 0), 0)]),
-    "speed_trap": ([laps(trap_kmh=501.0), laps(trap_kmh=NAN)], [laps(trap_kmh=362.5)]),
+    "speed_trap": ([laps(speed_trap_fastest_speed_kmh=501.0), laps(speed_trap_fastest_speed_kmh=NAN)], [laps(speed_trap_fastest_speed_kmh=362.5)]),
     "speed": ([speed(501)], [speed(380)]),
     "throttle": ([throttle(1.1), throttle(NAN)], [throttle(1.0)]),
     "brake": ([brake(-0.1)], [brake(0.0)]),
@@ -242,7 +242,7 @@ def test_what_is_out_is_not_known_and_what_is_flagged_is() -> None:
 
 
 def test_only_the_car_that_broke_it_is_out() -> None:
-    both = lap_data(700, {3: {"distance": 5.0}, 4: {"distance": 5.0, "position": 77}})
+    both = lap_data(700, {3: {"lap_distance_m": 5.0}, 4: {"lap_distance_m": 5.0, "car_position": 77}})
     assert [row["car_index"] for row in rows(reduced(both), "lap_trace")] == [3]
     assert [row["car_index"] for row in rows(reduced(classified(1, 200)), "result")] == [0]
 

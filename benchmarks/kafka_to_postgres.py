@@ -1,0 +1,180 @@
+"""From Kafka to Postgres: Spark's batch beside quixstreams' PostgreSQLSink, on the same topic.
+
+The topic is f1.lap_data with the blocks of twenty rigs that each drove a lap. Both decode with f1_packets. The peer
+writes a row for each car of each datagram; ours joins, keeps one in 10 m and the newest of each lap, writes by natural
+key and in one transaction with the ledger. So two numbers stand beside each other: samples of a car a second that were
+read and are accounted for, and rows a second that were written.
+
+Both are counted from the first record read to the last commit, without the start of their processes, on a Postgres and a
+Kafka that do nothing else; in turns, after a round that does not count.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from pyspark.sql import SparkSession
+
+from benchmarks import grid, peers
+from benchmarks.load import CHANGING_AT, PACKET_ID_AT, sources
+from benchmarks.pipeline import running, settled
+from benchmarks.report import Result, Row
+from f1_packets import PACKET_IDS
+from pitlane import replay
+from pitlane.capture import Datagram
+from pitlane.settings import REPOSITORY, KafkaSettings, SparkSettings
+from pitlane.stack import jdks
+from pitlane.stack.stack import Stack
+from pitlane.topics import topic
+from postgres import tables
+from spark import backfill
+from spark.runtime import session
+
+NAME = "kafka_to_postgres"
+VERSION = "3.28.1"
+PEER = f"quixstreams {VERSION}, PostgreSQLSink"
+RIGS, ROUNDS = 20, 3
+DATABASE = "quix"
+TIMEOUT_S = 600
+FACTS = ("lap", "lap_trace")
+"""What LapData alone makes."""
+Speed = tuple[float, float]
+"""Samples a second, rows a second."""
+
+
+def run(quick: bool) -> Result:
+    rigs, rounds = (2, 1) if quick else (RIGS, ROUNDS)
+    with running("Gateway") as stack:
+        samples = _fill(stack, rigs)
+        stack.gateway.stop()
+        stack.nifi.stop()
+        ours: list[Speed] = []
+        theirs: list[Speed] = []
+        try:
+            python = peers.python("quixstreams[postgresql]", VERSION)
+        except peers.PeerMissing:
+            python = None
+        spark = _session(stack)
+        try:
+            for _ in range(rounds + 1):
+                ours.append(_ours(stack, spark, samples))
+                if python is not None:
+                    theirs.append(_theirs(stack, str(python), samples))
+        finally:
+            spark.stop()
+    rows = []
+    for what, at in (("samples of a car read and accounted for", 0), ("rows written", 1)):
+        mine, other = ([speed[at] for speed in speeds[1:]] for speeds in (ours, theirs))
+        rows.append(
+            Row(
+                what,
+                statistics.median(mine),
+                "/s",
+                PEER,
+                statistics.median(other) if other else None,
+                less_is_better=False,
+                note=f"rounds: {_listed(mine)}; of the peer: {_listed(other)}",
+            )
+        )
+    notes = [
+        f"{samples:,} samples: LapData of {rigs} rigs with {grid.race_of(1).config.cars} cars, a lap at {grid.RATE_HZ} Hz. "
+        f"Medians of {rounds} rounds, which take turns.",
+        "The peer inserts every sample as a row, without a key: what comes twice stands there twice. Ours keeps of each car "
+        "the newest sample in every 10 m and of every lap, by natural key.",
+    ]
+    return Result(NAME, "From Kafka to Postgres: f1.lap_data", rows, notes)
+
+
+def _fill(stack: Stack, rigs: int) -> int:
+    """Puts the LapData of a lap of each rig into Kafka, by gateway and NiFi; how many samples of cars these are."""
+    race = grid.race_of(1)
+    wanted = PACKET_IDS["lap_data"]
+    lap_data = [datagram for _, datagram in race.datagrams() if datagram[PACKET_ID_AT] == wanted]
+    addresses = {source: source for source in sources(rigs)}
+    # One frame of all rigs after the other, a rig's uid in each.
+    ends = CHANGING_AT, CHANGING_AT + grid.UID_BYTES
+    timed = (
+        (0.0, Datagram(0, source, datagram[: ends[0]] + grid.uid(number) + datagram[ends[1] :]))
+        for datagram in lap_data
+        for number, source in enumerate(addresses)
+    )
+    replay.send_apart(timed, addresses, port=stack.ports.udp)
+    status = settled(stack)
+    if status["forwarded"] != len(lap_data) * rigs:
+        raise RuntimeError(f"{len(lap_data) * rigs:,} datagrams were sent, NiFi has {status['forwarded']:,}")
+    return len(lap_data) * rigs * race.config.cars
+
+
+def _session(stack: Stack) -> SparkSession:
+    os.environ["JAVA_HOME"] = str(jdks.jdk("Spark").home)
+    return session(stack.settings(SparkSettings), "kafka-to-postgres")
+
+
+def _ours(stack: Stack, spark: SparkSession, samples: int) -> Speed:
+    settings = stack.settings(SparkSettings)
+    names = ", ".join(f"core.{table.name}" for table in tables.metadata.sorted_tables if table.schema == "core")
+    with psycopg.connect(settings.conninfo("owner"), autocommit=True) as owner:
+        owner.execute(f"TRUNCATE {names}".encode())
+        begun = time.monotonic()
+        backfill.write(spark, settings, lambda done, total: None)
+        seconds = time.monotonic() - begun
+        rows = sum(_count(owner, f"core.{name}") for name in FACTS)
+    return samples / seconds, rows / seconds
+
+
+def _theirs(stack: Stack, python: str, samples: int) -> Speed:
+    server = stack.postgres
+    with psycopg.connect(server.conninfo(), autocommit=True) as superuser:
+        superuser.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)".encode())
+        superuser.execute(f"CREATE DATABASE {DATABASE}".encode())
+    with _reading(stack, python) as begun, psycopg.connect(server.conninfo(DATABASE), autocommit=True) as connection:
+        deadline = time.monotonic() + TIMEOUT_S
+        while _count(connection, "lap_sample") < samples:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{PEER} did not write {samples:,} rows within {TIMEOUT_S} s")
+            time.sleep(0.25)
+        seconds = time.monotonic() - begun
+    return samples / seconds, samples / seconds
+
+
+@contextmanager
+def _reading(stack: Stack, python: str) -> Iterator[float]:
+    """The peer in a process of its own; when (CLOCK_MONOTONIC) it read its first record."""
+    broker, lap_data = stack.kafka.address, topic("lap_data", stack.settings(KafkaSettings).topic_prefix)
+    where = psycopg.conninfo.conninfo_to_dict(stack.postgres.conninfo(DATABASE))
+    database = [str(where[name]) for name in ("host", "port", "dbname", "user")]
+    program = REPOSITORY / "benchmarks" / "peers" / "quix.py"
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "PGPASSWORD": str(where["password"])}
+    command = [python, str(program), broker, lap_data, *database]
+    child = subprocess.Popen(command, cwd=stack.home, env=environment, stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    try:
+        line = child.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{PEER} ended with {child.wait()}")
+        said: dict[str, Any] = json.loads(line)
+        yield said["at"]
+    finally:
+        child.terminate()
+        child.wait(60)
+        child.stdout.close()
+
+
+def _count(connection: psycopg.Connection, table: str) -> int:
+    """0 for a table that is not there yet."""
+    found = connection.execute("SELECT to_regclass(%s) IS NOT NULL", [table]).fetchone()
+    if found is None or not found[0]:
+        return 0
+    row = connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _listed(rates: list[float]) -> str:
+    return ", ".join(f"{rate:,.0f}" for rate in rates) or "not run"

@@ -1,0 +1,105 @@
+"""From a car crossing the line to its lap being readable in Postgres, with one rig at 60 Hz.
+
+A simulated race at real speed goes the whole way. A lap counts from the moment when the first packet that shows the car
+behind the line is sent, until another connection reads the lap's time in core.lap. The game tells a lap's time in
+SessionHistory, which it sends for one car after the other: more than a second passes until it is a car's turn again.
+
+Aim: p95 below 2 s.
+"""
+
+import statistics
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Event
+
+import numpy as np
+import psycopg
+
+from benchmarks import grid
+from benchmarks.pipeline import running
+from benchmarks.report import Result, Row
+from f1_packets import PACKET_IDS, PACKETS
+from pitlane import replay
+from pitlane.settings import PostgresSettings, SparkSettings
+from pitlane.simulator import Race
+from pitlane.stack.stack import Stack
+
+NAME = "lap_latency"
+LAPS = 4
+AIM_S = 2.0
+FINISHED = 3
+"""Result status of a car that has taken the flag: it goes on under the number of its last lap."""
+LOOK_EVERY_S = 0.02
+LAST_WRITTEN_S = 15
+PACKET_ID_AT = 6
+
+Lap = tuple[int, int]
+"""(car, lap number)"""
+
+
+def run(quick: bool) -> Result:
+    race = grid.race_of(2 if quick else LAPS)
+    crossed = crossings_s(race)
+    with running("Gateway", "Spark") as stack:
+        replay.send(grid.race_of(1, seed=1).datagrams(), port=stack.ports.udp, speed=2)  # JVMs compile meanwhile
+        trigger_s = stack.settings(SparkSettings).spark_trigger_s
+        with _reading(stack, race.config.session_uid) as seen:
+            begun = time.monotonic()
+            replay.send(race.datagrams(), port=stack.ports.udp)
+            time.sleep(LAST_WRITTEN_S)
+    taken_s = sorted(seen[lap] - begun - crossed[lap] for lap in crossed.keys() & seen.keys())
+    missing = len(crossed.keys() - seen.keys())
+    cuts = statistics.quantiles(taken_s, n=100)
+    rows = [
+        Row("line crossed to lap readable, p50", cuts[49], "s"),
+        Row("line crossed to lap readable, p95", cuts[94], "s", aim=f"below {AIM_S:g} s", met=cuts[94] < AIM_S),
+        Row("line crossed to lap readable, most", taken_s[-1], "s"),
+        Row("laps never readable", missing, "laps", aim="none", met=not missing),
+    ]
+    notes = [
+        f"{len(taken_s):,} laps of {race.config.cars} cars, format {race.config.packet_format}; a micro-batch every "
+        f"{trigger_s:g} s, or as soon as the one before has ended. Looked at every {LOOK_EVERY_S * 1000:.0f} ms.",
+    ]
+    return Result(NAME, "From the line to the lap in Postgres", rows, notes)
+
+
+def crossings_s(race: Race) -> dict[Lap, float]:
+    """When the first packet is sent that shows a car in the next lap, in seconds after the race's first packet."""
+    lap_data = PACKET_IDS["lap_data"]
+    packet = PACKETS[race.config.packet_format, lap_data]
+    driven = np.zeros(packet.num_cars, "i2")
+    found: dict[Lap, float] = {}
+    for offset_s, datagram in race.datagrams():
+        if datagram[PACKET_ID_AT] != lap_data:
+            continue
+        cars = np.frombuffer(datagram, packet.dtype)[0]["cars"]
+        behind = cars["current_lap_num"] - 1 + (cars["result_status"] == FINISHED)
+        for car in np.flatnonzero(behind > driven):
+            found[int(car), int(behind[car])] = offset_s
+        driven = np.maximum(driven, behind)
+    return found
+
+
+@contextmanager
+def _reading(stack: Stack, session_uid: int) -> Iterator[Mapping[Lap, float]]:
+    """When (CLOCK_MONOTONIC) each lap's time was first readable."""
+    seen: dict[Lap, float] = {}
+    over = Event()
+    query = "SELECT car_index, lap_number FROM core.lap WHERE session_uid = %s AND lap_time_ms IS NOT NULL"
+    signed = int.from_bytes(session_uid.to_bytes(8, "little"), "little", signed=True)
+
+    def read() -> None:
+        with psycopg.connect(stack.settings(PostgresSettings).conninfo("reader"), autocommit=True) as connection:
+            while not over.wait(LOOK_EVERY_S):
+                for lap in connection.execute(query, [signed]):
+                    seen.setdefault(lap, time.monotonic())
+
+    with ThreadPoolExecutor(1) as thread:
+        reading = thread.submit(read)
+        try:
+            yield seen
+        finally:
+            over.set()
+        reading.result()
