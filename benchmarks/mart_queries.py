@@ -31,6 +31,7 @@ OVERLAY = "mart.lap_overlay"
 OF_LAPS = {"mart.lap_trace": "lap_label", OVERLAY: "lap_choice"}
 """View → the column that says which laps are wanted: nobody reads every lap's trace at once."""
 CHOICE = "Two fastest"
+COLUMN_PARAMS = ("x_axis", "groupby", "columns", "all_columns")
 
 Values = Mapping[str, str]
 """column → what people may choose in it"""
@@ -98,8 +99,9 @@ def _of_charts() -> Iterable[Query]:
         dataset, params = by_uuid[chart["dataset_uuid"]], chart["params"]
         view = f"{dataset['schema']}.{dataset['table_name']}"
         expressions = {metric["metric_name"]: metric["expression"] for metric in dataset["metrics"]}
-        columns = params.get("all_columns") or [*filter(None, [params.get("x_axis")]), *params.get("groupby", [])]
-        metrics = [sql.SQL(expressions[name]) for name in params.get("metrics", [])]
+        columns = [name for part in COLUMN_PARAMS for name in _listed(params.get(part))]
+        measures = [*_listed(params.get("metrics")), *_listed(params.get("metric"))]
+        metrics = [sql.SQL(expressions[name]) for name in measures]
         names = [sql.Identifier(column) for column in columns]
         where = [_where("session_label"), *map(_own_filter, params["adhoc_filters"])]
         filters = ["session_label"]
@@ -109,6 +111,10 @@ def _of_charts() -> Iterable[Query]:
         selected = sql.SQL(", ").join([*names, *metrics])
         grouped = sql.SQL(" GROUP BY {}").format(sql.SQL(", ").join(names)) if metrics else sql.SQL("")
         yield _query(f"chart {chart['slice_name']}, {view}", view, selected, where, filters, grouped)
+
+
+def _listed(value: Any) -> list[str]:
+    return [] if value is None else [value] if isinstance(value, str) else value
 
 
 def _query(

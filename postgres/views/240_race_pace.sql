@@ -15,6 +15,7 @@ SELECT
     l.median_s AS stint_median_s,
     l.lap_time_s - l.median_s AS to_median_s,
     l.why_not,
+    coalesce(l.why_not, 'Counts') AS verdict,
     l.why_not IS NULL AS counts
 FROM mart.session AS s
 CROSS JOIN LATERAL (
