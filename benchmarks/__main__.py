@@ -21,6 +21,7 @@ from pitlane.settings import HOME, REPOSITORY
 BENCHMARKS = (
     "decoding",
     "live_latency",
+    "marts",
     "decode_processor",
     "nifi_throughput",
     "rigs",

@@ -18,6 +18,7 @@ from rich.table import Table
 from nifi.cli import app as flow
 from pitlane import cli_capture
 from pitlane.cli_dead_letters import app as dead_letters
+from pitlane.cli_history import app as history
 from pitlane.errors import PitlaneError
 from spark.cli import app as spark
 
@@ -240,6 +241,7 @@ for verb in (cli_capture.simulate, cli_capture.replay, cli_capture.record, cli_c
     app.command()(verb)
 app.add_typer(flow, name="flow")
 app.add_typer(dead_letters, name="dlq")
+app.add_typer(history, name="history")
 app.add_typer(spark, name="spark", callback=_spark_java)
 
 

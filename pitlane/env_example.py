@@ -26,6 +26,7 @@ PROGRAMS: dict[str, type[settings.Settings]] = {
     "Spark": settings.SparkSettings,
     "Superset": settings.SupersetSettings,
     "Migrations": settings.MigrationSettings,
+    "History": settings.HistorySettings,
 }
 
 

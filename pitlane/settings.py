@@ -194,6 +194,13 @@ class SupersetSettings(PostgresSettings):
     superset_database_password: SecretStr = SecretStr("")
 
 
+class HistorySettings(PostgresSettings):
+    history_trace_days: Annotated[int, Field(ge=1)] | None = None
+    """`pitlane history prune` deletes the traces of sessions that ended so many days ago; unset keeps them."""
+    history_days: Annotated[int, Field(ge=1)] | None = None
+    """It deletes all of sessions that ended so many days ago; unset keeps them."""
+
+
 class MigrationSettings(SupersetSettings):
     postgres_superuser: SecretStr = SecretStr("host=127.0.0.1 port=20785 user=postgres dbname=postgres")
     """libpq connection string of the superuser, for `python -m postgres.migrate`."""

@@ -82,7 +82,7 @@ def _views(text: str) -> Iterator[View]:
     for match in re.finditer(made, text, re.M | re.S):
         query = re.sub(r"--[^\n]*", "", match["query"])
         rules = " ".join(line.removeprefix("--").strip() for line in match["rules"].splitlines())
-        reads = set(re.findall(r"\b(?:FROM|JOIN)\s+((?:core|ref|mart)\.\w+)", query))
+        reads = set(re.findall(r"\b(?:FROM|JOIN)\s+((?:core|ref|mart)\.\w+)\b(?!\()", query))
         yield View(match["name"], _comment(text, "VIEW", match["name"]), rules, _columns(query), tuple(sorted(reads)))
 
 

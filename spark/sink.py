@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.csv
 import structlog
 
+from postgres import locks
 from spark import statements
 from spark.errors import SinkUnavailable
 from spark.facts import FACTS, PENDING
@@ -27,8 +28,6 @@ log = structlog.get_logger()
 RETRY_FOR_S = 120
 RETRY_EVERY_S = 1
 HINT = "look at the Postgres log, or run: pitlane doctor"
-WRITER_LOCK = 0x9171A4F
-"""One writer at a time: a batch run beside the stream waits for it instead of meeting it in a deadlock."""
 
 
 class Counts(NamedTuple):
@@ -127,13 +126,14 @@ def _prepare(connection: psycopg.Connection) -> None:
 def _write(
     connection: psycopg.Connection, query_id: str, batch_id: int, tables: Mapping[str, pa.Table], counts: Counts
 ) -> bool:
-    connection.execute("SELECT pg_advisory_xact_lock(%s)", [WRITER_LOCK])
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", [locks.WRITER])
     if connection.execute(statements.CLAIM, [query_id, batch_id]).rowcount == 0:
         return False
     facts = [fact for fact in FACTS.values() if len(tables.get(fact.name, ()))]
     for fact in facts:
         _copy(connection, statements.copy(fact, statements.incoming(fact)), tables[fact.name])
-    connection.execute(statements.TOUCH)
+    for statement in (statements.TOUCH, statements.TOUCH_CARS, statements.COUNT_TOUCHED):
+        connection.execute(statement)
     for fact in facts:
         connection.execute(statements.upsert(fact))
     for statement in (

@@ -65,3 +65,13 @@ EXTRA_CATEGORICAL_COLOR_SCHEMES = [
         ],
     }
 ]  # fmt: skip
+# From ahead (green) over even (grey) to behind (red), for differences of two drivers.
+EXTRA_SEQUENTIAL_COLOR_SCHEMES = [
+    {
+        "id": "pitlane_duel",
+        "label": "Pitlane duel",
+        "description": "ahead, even, behind",
+        "isDiverging": True,
+        "colors": ["#12a37f", "#8fd0bf", "#f2f2f2", "#f2ab98", "#e6532b"],
+    }
+]

@@ -1,7 +1,5 @@
 """Alembic's entry: on the connection that postgres.migrate hands over, or on the owner's own for the alembic command."""
 
-from typing import Any
-
 import psycopg
 import sqlalchemy
 from alembic import context
@@ -10,17 +8,12 @@ from pitlane.settings import PostgresSettings
 from postgres import tables
 
 
-def ours(_name: str | None, kind: str, parents: Any) -> bool:
-    """Compare only what lies in our schemas, without alembic's own table."""
-    return kind != "schema" or _name in {"core", "ref"}
-
-
 def run(connection: sqlalchemy.Connection) -> None:
     context.configure(
         connection=connection,
         target_metadata=tables.metadata,
         include_schemas=True,
-        include_name=ours,
+        include_name=tables.is_compared,
         version_table="migration",
         version_table_schema="core",
         compare_server_default=True,

@@ -11,6 +11,7 @@ Three conventions hold everywhere:
 - NULL means "not known": not sent, not complete yet, or hidden by the driver's telemetry setting. Never zero.
 """
 
+from postgres import partitions
 from postgres import reference as reference  # with it the metadata has the tables of ref as well
 from postgres.columns import metadata as metadata
 from postgres.tables.bookkeeping import ledger as ledger
@@ -36,3 +37,9 @@ from postgres.tables.session import weather_forecast as weather_forecast
 from postgres.tables.time_trial import time_trial as time_trial
 
 SCHEMAS = ("core", "ref", "mart")
+_PARTS = frozenset(name for table in metadata.tables.values() for name in partitions.names(table))
+
+
+def is_compared(name: str | None, kind: str, _parents: object = None) -> bool:
+    """Whether alembic's comparison looks at it: at our schemas and the tables in them, but not at parts of tables."""
+    return name in ("core", "ref") if kind == "schema" else name not in _PARTS

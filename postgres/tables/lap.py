@@ -3,6 +3,7 @@
 from sqlalchemy import REAL, BigInteger, Boolean, Column, Computed, Index, Integer, SmallInteger, Table
 
 from postgres.columns import FRAME, REWOUND, always, car_key, check, key, metadata, value
+from postgres.partitions import BY_SESSION, in_parts
 
 lap = Table(
     "lap",
@@ -140,8 +141,9 @@ lap_trace = Table(
         "CarTelemetry, CarStatus and Motion of the same frame, and with CarTelemetry2 where it has one; of a bin's "
         "samples since the last flashback the newest that has the first four wins."
     ),
-    postgresql_with={"fillfactor": "95"},  # a bin is written once or twice, then never again
+    postgresql_partition_by=BY_SESSION,
 )
+in_parts(lap_trace, fillfactor=95)  # a bin is written once or twice, then never again
 
 stint = Table(
     "stint",

@@ -3,6 +3,7 @@
 from sqlalchemy import REAL, BigInteger, SmallInteger, Table
 
 from postgres.columns import FRAME, always, by_wheel, car_key, check, key, metadata, value
+from postgres.partitions import BY_SESSION, in_parts
 
 player_trace = Table(
     "player_trace",
@@ -38,5 +39,6 @@ player_trace = Table(
         "One row for each lap and 10 m of the player's car, while it is on track and racing; none for a spectator. "
         "MotionEx joined with LapData of the same frame; of a bin's samples the newest wins."
     ),
-    postgresql_with={"fillfactor": "95"},  # a bin is written once or twice, then never again
+    postgresql_partition_by=BY_SESSION,
 )
+in_parts(player_trace, fillfactor=95)  # a bin is written once or twice, then never again

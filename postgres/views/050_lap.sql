@@ -22,6 +22,11 @@ SELECT
     l.sector3_ms / 1000.0::float8 AS sector3_s,
     l.is_valid,
     l.position,
+    l.gap_to_leader_ms / 1000.0::float8 AS gap_to_leader_s,
+    l.gap_to_ahead_ms / 1000.0::float8 AS gap_to_ahead_s,
+    l.penalties_s,
+    l.total_warnings,
+    l.unserved_drive_throughs + l.unserved_stop_gos AS unserved_penalties,
     coalesce(vc.name, 'Unknown') AS compound,
     tc.name AS compound_made,
     l.tyre_age_laps,
@@ -38,6 +43,14 @@ SELECT
     l.ers_deployed_j / 1e6::float8 AS ers_deployed_mj,
     l.ers_harvested_j / 1e6::float8 AS ers_harvested_mj,
     l.top_speed_kmh,
+    greatest(
+        d.rear_left_tyre_wear_percent, d.rear_right_tyre_wear_percent,
+        d.front_left_tyre_wear_percent, d.front_right_tyre_wear_percent
+    ) AS worst_tyre_wear_pct,
+    greatest(d.front_left_wing_damage_percent, d.front_right_wing_damage_percent) AS front_wing_damage_pct,
+    d.rear_wing_damage_percent AS rear_wing_damage_pct,
+    greatest(d.floor_damage_percent, d.diffuser_damage_percent, d.sidepod_damage_percent) AS body_damage_pct,
+    greatest(d.engine_damage_percent, d.gearbox_damage_percent) AS power_unit_damage_pct,
     l.coverage,
     CASE WHEN l.coverage > 0 THEN l.place END AS overlay_place
 FROM mart.session AS s
@@ -77,8 +90,10 @@ CROSS JOIN LATERAL (
         WHERE car.session_uid = s.session_uid
     ) AS ranked
 ) AS l
+LEFT JOIN core.lap_damage AS d
+    ON d.session_uid = l.session_uid AND d.rig = l.rig AND d.car_index = l.car_index AND d.lap_number = l.lap_number
 LEFT JOIN ref.visual_compound AS vc USING (visual_compound_id)
 LEFT JOIN ref.tyre_compound AS tc USING (actual_compound_id);
 
 COMMENT ON VIEW mart.lap IS
-    'A row for each lap of each car: times in seconds and as text, the gap to the fastest valid lap of the session, tyres, fuel and ERS.';
+    'A row for each lap of each car: times in seconds and as text, the gap to the fastest valid lap of the session, gaps on the road, penalties so far, tyres, fuel, ERS, wear and damage.';

@@ -15,10 +15,12 @@ SELECT
     l.median_s AS stint_median_s,
     l.lap_time_s - l.median_s AS to_median_s,
     l.why_not,
+    coalesce(l.why_not, 'Counts') AS verdict,
     l.why_not IS NULL AS counts
 FROM mart.session AS s
 CROSS JOIN LATERAL (
-    WITH neutral AS (
+    -- Worked out once: without MATERIALIZED the thousands of samples of a race would be sorted again for every lap.
+    WITH neutral AS MATERIALIZED (
         SELECT rig, first_frame, end_frame
         FROM (
             SELECT
@@ -34,7 +36,15 @@ CROSS JOIN LATERAL (
 
     framed AS (
         SELECT
-            lap.*,
+            lap.rig,
+            lap.car_index,
+            lap.driver_label,
+            lap.lap_number,
+            lap.lap_kind,
+            lap.is_valid,
+            lap.compound,
+            lap.tyre_age_laps,
+            lap.lap_time_s,
             coalesce(st.stint_number, 0) AS stint_number,
             coalesce(lag(c.overall_frame) OVER (PARTITION BY lap.car_index ORDER BY lap.lap_number), 0) AS first_frame,
             c.overall_frame AS last_frame

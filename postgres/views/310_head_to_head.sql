@@ -49,8 +49,13 @@ CROSS JOIN LATERAL (
             count(*) AS laps,
             count(*) FILTER (WHERE a.lap_time_s < b.lap_time_s) AS laps_faster,
             avg(a.lap_time_s - b.lap_time_s) AS average_delta_s
-        FROM pace AS a
-        JOIN pace AS b ON b.lap_number = a.lap_number AND b.car_index <> a.car_index
+        FROM (
+            -- By arrays and not by a join: Postgres knows no size of pace, and would compare every lap with every other.
+            SELECT array_agg(car_index) AS cars, array_agg(lap_time_s) AS times FROM pace GROUP BY lap_number
+        ) AS lap
+        CROSS JOIN LATERAL unnest(lap.cars, lap.times) AS a (car_index, lap_time_s)
+        CROSS JOIN LATERAL unnest(lap.cars, lap.times) AS b (car_index, lap_time_s)
+        WHERE b.car_index <> a.car_index
         GROUP BY a.car_index, b.car_index
     ) AS laps ON laps.car_index = mine.car_index AND laps.other_car_index = other.car_index
     LEFT JOIN finish AS my_finish ON my_finish.car_index = mine.car_index

@@ -15,11 +15,17 @@ SELECT
     p.lap_times_s - (p.exit_lap - p.entry_lap + 1) * p.median_s AS loss_s
 FROM mart.session AS s
 CROSS JOIN LATERAL (
-    WITH middle AS MATERIALIZED (
-        SELECT pace.car_index, percentile_cont(0.5) WITHIN GROUP (ORDER BY pace.lap_time_s) AS median_s
-        FROM mart.race_pace AS pace
-        WHERE pace.session_uid = s.session_uid AND pace.counts
-        GROUP BY pace.car_index
+    WITH lap AS MATERIALIZED (
+        SELECT car_index, lap_number, lap_time_s, counts
+        FROM mart.race_pace
+        WHERE race_pace.session_uid = s.session_uid
+    ),
+
+    middle AS MATERIALIZED (
+        SELECT car_index, percentile_cont(0.5) WITHIN GROUP (ORDER BY lap_time_s) AS median_s
+        FROM lap
+        WHERE counts
+        GROUP BY car_index
     )
 
     SELECT
@@ -27,9 +33,9 @@ CROSS JOIN LATERAL (
         middle.median_s,
         (
             SELECT CASE WHEN count(l.lap_time_s) = stop.exit_lap - stop.entry_lap + 1 THEN sum(l.lap_time_s) END
-            FROM mart.lap AS l
+            FROM lap AS l
             WHERE
-                l.session_uid = s.session_uid AND l.car_index = stop.car_index
+                l.car_index = stop.car_index
                 AND l.lap_number BETWEEN stop.entry_lap AND stop.exit_lap
         ) AS lap_times_s
     FROM mart.pit_stop AS stop

@@ -109,6 +109,22 @@ def test_laps_count_once_and_know_the_best_valid_one(race: History) -> None:
     assert laps[3]["compound"] == "Soft"
 
 
+def test_a_lap_knows_its_gaps_penalties_and_damage(race: History) -> None:
+    at = {"session_uid": UID, "rig": "a", "car_index": 0, "lap_number": 4}
+    race.insert("lap", **at, lap_time_ms=80_500, gap_to_leader_ms=12_345, gap_to_ahead_ms=678, penalties_s=5,
+                total_warnings=2, unserved_drive_throughs=1, unserved_stop_gos=0)  # fmt: skip
+    race.insert("lap_damage", **at, rear_left_tyre_wear_percent=40.5, front_right_tyre_wear_percent=44.25,
+                front_left_wing_damage_percent=10, front_right_wing_damage_percent=30, rear_wing_damage_percent=0,
+                sidepod_damage_percent=7, gearbox_damage_percent=3, engine_damage_percent=None)  # fmt: skip
+    lap = race.view("lap", "car_index, lap_number")[3]
+    assert (lap["gap_to_leader_s"], lap["gap_to_ahead_s"]) == (12.345, 0.678)
+    assert (lap["penalties_s"], lap["total_warnings"], lap["unserved_penalties"]) == (5, 2, 1)
+    damage = ("worst_tyre_wear", "front_wing_damage", "rear_wing_damage", "body_damage", "power_unit_damage")
+    assert [lap[f"{name}_pct"] for name in damage] == [44.25, 30, 0, 7, 3]
+    other = race.view("lap", "car_index, lap_number")[0]
+    assert {other[f"{name}_pct"] for name in damage} == {other["gap_to_leader_s"]} == {None}
+
+
 def test_positions_start_on_the_grid(race: History) -> None:
     rows = race.view("position_by_lap", "car_index, lap_number")
     assert [(row["lap_number"], row["position"]) for row in rows if row["car_index"] == 2] == [(0, 1), (1, 3), (2, 3)]

@@ -1,9 +1,9 @@
-"""The dashboard as a person sees it: a race goes the whole way from the UDP port, a real browser logs in and looks."""
+"""The dashboards as a person sees them: a race goes the whole way from the UDP port, a real browser logs in and looks."""
 
 import asyncio
 import json
 import shutil
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,15 @@ from pitlane.simulator import Manifest, Race, RaceConfig
 from pitlane.stack.stack import Stack
 from pitlane.stack.superset import SupersetServer
 from tests.driving import drive
-from tests.unit.test_superset_assets import CHARTS
+from tests.unit.test_superset_assets import CHARTS, DASHBOARDS, placed
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-TITLES = {chart["slice_name"] for chart in CHARTS.values()}
-LAPS = 6
+LAPS = 14
+"""Enough for a slope through the laps of a stint."""
 DRAWN_MS = 180_000
 """A bound for a page that hangs, on a machine that has other things to do."""
 
@@ -46,8 +46,11 @@ def race(stack: Stack) -> Manifest:
 class Visit:
     """One page, and what happened on it: chart data by chart title, and everything that people would not want."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, slug: str) -> None:
         self.page = page
+        self.slug = slug
+        self.charts = {meta["sliceName"]: CHARTS[uuid] for uuid, meta in placed(DASHBOARDS[slug]).items()}
+        """By title."""
         self.answers: dict[int, list[tuple[int, int]]] = defaultdict(list)
         """slice id → (HTTP status, rows) of each answer."""
         self.complaints: list[str] = []
@@ -79,7 +82,7 @@ class Visit:
                 const chart = document.querySelector(`[data-test-chart-name="${title}"]`);
                 return chart && chart.querySelector('table, canvas') && !chart.querySelector('.loading');
             }) && !document.querySelector('[data-test="loading-indicator"]')""",
-            arg=sorted(TITLES),
+            arg=sorted(self.charts),
             timeout=DRAWN_MS,
         )
         await asyncio.gather(*self._reading)
@@ -92,12 +95,14 @@ class Visit:
 
 
 @pytest.fixture
-async def visit(superset_server: SupersetServer, database: SupersetSettings) -> AsyncIterator[Visit]:
-    """A browser on the dashboard, logged in through the form. Tall enough for every chart to be in sight: Superset
+async def visit(
+    request: pytest.FixtureRequest, superset_server: SupersetServer, database: SupersetSettings
+) -> AsyncIterator[Visit]:
+    """A browser on a dashboard (Race history, unless a test asks for another by its slug), logged in through the form. Tall enough for every chart to be in sight: Superset
     draws only those."""
     async with async_playwright() as playwright:
         browser: Browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = await browser.new_page(viewport={"width": 1440, "height": 3400})
+        page = await browser.new_page(viewport={"width": 1440, "height": 6200})
         page.set_default_timeout(DRAWN_MS)
         await page.goto(f"{superset_server.address}/login/")
         await page.locator("#username, input[name=username]").first.fill("admin")
@@ -106,8 +111,8 @@ async def visit(superset_server: SupersetServer, database: SupersetSettings) -> 
         )
         await page.keyboard.press("Enter")
         await page.wait_for_url(lambda url: "login" not in url)
-        visit = Visit(page)
-        await page.goto(f"{superset_server.address}/superset/dashboard/race-history/")
+        visit = Visit(page, getattr(request, "param", "race-history"))
+        await page.goto(f"{superset_server.address}/superset/dashboard/{visit.slug}/")
         yield visit
         await browser.close()
 
@@ -127,23 +132,26 @@ PAINTED = """canvas => {
 the legends, which are coloured too, stand above and to the right."""
 
 
-async def test_the_dashboard_draws_the_latest_race(
-    visit: Visit, race: Manifest, database: SupersetSettings, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("visit", DASHBOARDS, indirect=True)
+async def test_every_chart_of_a_dashboard_shows_the_latest_race(visit: Visit, race: Manifest, tmp_path: Path) -> None:
     await visit.drawn()
-    await visit.page.screenshot(path=tmp_path / "dashboard.png")
+    await visit.page.screenshot(path=tmp_path / f"{visit.slug}.png")
 
     await expect(visit.page.locator("[role=alert]")).to_have_count(0)
     assert visit.complaints == []
     assert visit.hosts == {visit.page.url.split("/")[2]}, "nothing answered from outside"
-    assert len(visit.answers) == len(CHARTS)
+    assert len(visit.answers) == len(visit.charts)
     for answers in visit.answers.values():
         assert all(status == 200 and rows > 0 for status, rows in answers), visit.answers
-    for title in TITLES:
+    for title, chart in visit.charts.items():
+        colours = 2 if chart["params"].get("groupby") else 1
         for canvas in await visit.page.locator(f'[data-test-chart-name="{title}"] canvas').all():
-            assert await canvas.evaluate(PAINTED) >= 2, f"{title} is blank"
+            assert await canvas.evaluate(PAINTED) >= colours, f"{title} is blank"
 
-    # What it shows, against the simulator's truth.
+
+async def test_race_history_tells_the_truth(visit: Visit, race: Manifest, database: SupersetSettings) -> None:
+    await visit.drawn()
+    # Against the simulator's truth.
     names = {one.car_index: one.name for one in race.participants}
     winner = next(one for one in race.results if one.position == 1)
     results = await visit.rows("Results")
@@ -166,6 +174,22 @@ async def test_the_dashboard_draws_the_latest_race(
     clock = f"{found[0] // 60_000}:{found[0] / 1000 % 60:06.3f}"
     assert (await visit.rows("Session"))[0][5:7] == [clock, found[1]]
     assert (await visit.rows("Fastest laps and sectors"))[0][0] == found[1]
+
+
+@pytest.mark.parametrize("visit", ["race-pace"], indirect=True)
+async def test_race_pace_tells_the_truth(visit: Visit, race: Manifest) -> None:
+    await visit.drawn()
+    names = {one.car_index: one.name for one in race.participants}
+    places = {names[one.car_index]: one for one in race.results}
+
+    standing = await visit.rows("Season standing")
+    assert {driver: int(points) for _, driver, points, *_ in standing} == {
+        driver: one.points for driver, one in places.items()
+    }
+    stops = Counter(driver for driver, *_ in await visit.rows("Pit loss"))
+    assert stops == {driver: one.pit_stops for driver, one in places.items() if one.pit_stops}
+    penalties = [event for event in race.events if event.code == "PENA"]
+    assert len(await visit.rows("Penalties")) == len(penalties)
 
 
 async def test_filters_narrow_charts_down(visit: Visit, race: Manifest) -> None:

@@ -1,4 +1,4 @@
-"""The dashboard as code holds together: what one file names, another has."""
+"""The dashboards as code hold together: what one file names, another has."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 ASSETS = Path(__file__).resolve().parents[2] / "superset" / "assets"
-COLUMN_PARAMS = ("x_axis", "groupby", "all_columns")
+COLUMN_PARAMS = ("x_axis", "groupby", "columns", "all_columns")
 
 
 def load(folder: str) -> dict[str, dict[str, Any]]:
@@ -22,13 +22,15 @@ def load(folder: str) -> dict[str, dict[str, Any]]:
 
 
 DATABASES, DATASETS, CHARTS = load("databases"), load("datasets"), load("charts")
-(DASHBOARD,) = load("dashboards").values()
-FILTERS = {one["name"]: one for one in DASHBOARD["metadata"]["native_filter_configuration"]}
-PLACED = {
-    one["meta"]["uuid"]: one["meta"]
-    for one in DASHBOARD["position"].values()
-    if isinstance(one, dict) and one["type"] == "CHART"
-}
+DASHBOARDS = {dashboard["slug"]: dashboard for dashboard in load("dashboards").values()}
+each_dashboard = pytest.mark.parametrize("dashboard", DASHBOARDS.values(), ids=DASHBOARDS)
+
+
+def placed(dashboard: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """uuid → where and under which name a dashboard shows the chart."""
+    charts = [each for each in dashboard["position"].values() if isinstance(each, dict) and each["type"] == "CHART"]
+    assert len({each["meta"]["uuid"] for each in charts}) == len(charts), "a chart is placed twice"
+    return {each["meta"]["uuid"]: each["meta"] for each in charts}
 
 
 def names(dataset: dict[str, Any], part: str) -> set[str]:
@@ -44,7 +46,7 @@ def test_a_chart_names_what_its_dataset_has(chart: dict[str, Any]) -> None:
     columns += list(params.get("column_config", {}))
     assert columns
     assert set(columns) <= names(dataset, "columns")
-    assert set(_listed(params.get("metrics"))) <= names(dataset, "metrics")
+    assert {*_listed(params.get("metrics")), *_listed(params.get("metric"))} <= names(dataset, "metrics")
     assert params["viz_type"] == chart["viz_type"]
     assert "session_label" in names(dataset, "columns"), "the session filter would leave this chart out"
 
@@ -62,15 +64,21 @@ def test_a_dataset_is_documented_and_reads_a_view(dataset: dict[str, Any]) -> No
         assert column == "*" or column in names(dataset, "columns"), metric
 
 
-def test_the_dashboard_places_every_chart_once_under_its_name() -> None:
-    assert PLACED.keys() == CHARTS.keys()
-    assert all(meta["sliceName"] == CHARTS[uuid]["slice_name"] for uuid, meta in PLACED.items())
-    ids = [meta["chartId"] for meta in PLACED.values()]
+def test_every_chart_is_on_a_dashboard() -> None:
+    assert {uuid for dashboard in DASHBOARDS.values() for uuid in placed(dashboard)} == CHARTS.keys()
+
+
+@each_dashboard
+def test_charts_are_placed_under_their_names(dashboard: dict[str, Any]) -> None:
+    metas = placed(dashboard)
+    assert all(meta["sliceName"] == CHARTS[uuid]["slice_name"] for uuid, meta in metas.items())
+    ids = [meta["chartId"] for meta in metas.values()]
     assert len(set(ids)) == len(ids), "filters exclude charts by these"
 
 
-def test_the_grid_is_a_tree_of_rows_that_fit() -> None:
-    grid = {key: one for key, one in DASHBOARD["position"].items() if isinstance(one, dict)}
+@each_dashboard
+def test_the_grid_is_a_tree_of_rows_that_fit(dashboard: dict[str, Any]) -> None:
+    grid = {key: one for key, one in dashboard["position"].items() if isinstance(one, dict)}
     for key, one in grid.items():
         assert one["id"] == key
         for child in one.get("children", []):
@@ -79,18 +87,20 @@ def test_the_grid_is_a_tree_of_rows_that_fit() -> None:
             assert sum(grid[child]["meta"]["width"] for child in one["children"]) == 12, key
 
 
-def test_filters_ask_for_columns_that_exist_and_reach_their_charts() -> None:
-    for one in FILTERS.values():
+@each_dashboard
+def test_filters_ask_for_columns_that_exist_and_reach_their_charts(dashboard: dict[str, Any]) -> None:
+    filters = {one["name"]: one for one in dashboard["metadata"]["native_filter_configuration"]}
+    for one in filters.values():
         (target,) = one["targets"]
         dataset = DATASETS[target["datasetUuid"]]
         assert target["column"]["name"] in names(dataset, "columns")
         assert one["sortMetric"] is None or one["sortMetric"] in names(dataset, "metrics")
-        reached = [uuid for uuid, meta in PLACED.items() if meta["chartId"] not in one["scope"]["excluded"]]
+        reached = [uuid for uuid, meta in placed(dashboard).items() if meta["chartId"] not in one["scope"]["excluded"]]
         assert reached
         for uuid in reached:
             assert target["column"]["name"] in names(DATASETS[CHARTS[uuid]["dataset_uuid"]], "columns")
-    assert FILTERS["Session"]["requiredFirst"]
-    assert FILTERS["Session"]["controlValues"]["defaultToFirstItem"]
+    assert filters["Session"]["requiredFirst"]
+    assert filters["Session"]["controlValues"]["defaultToFirstItem"]
 
 
 def test_the_connection_is_the_readers_and_holds_no_password() -> None:

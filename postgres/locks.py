@@ -1,0 +1,8 @@
+"""Advisory locks of the database: who waits for whom. The numbers mean nothing."""
+
+MIGRATION = 0x9171A4E
+"""Two migrations wait for each other."""
+
+WRITER = 0x9171A4F
+"""One writer of facts at a time: a batch run beside the stream waits for it instead of meeting it in a deadlock, and a
+migration or a clean-up comes between two micro-batches."""
