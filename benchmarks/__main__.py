@@ -22,6 +22,7 @@ BENCHMARKS = (
     "decoding",
     "live_latency",
     "decode_processor",
+    "archive_size",
     "nifi_throughput",
     "rigs",
     "flood",
