@@ -134,7 +134,9 @@ class _Raw:
         rows = rows.where(f.col("timestamp").between(f.lit(chunk.first), f.lit(chunk.last)))
         if chunk.has_repeats:
             rows = rows.dropDuplicates(list(archive.IDENTITY))
-        return rows.select(*source.SCHEMA.names)
+        known = [name for name in source.SCHEMA.names if name in archive.SCHEMA.names]
+        # What else a block may have is NULL for one that is read for the first time.
+        return source.waiting_blocks(self._spark, []).unionByName(rows.select(*known), allowMissingColumns=True)
 
     def read_kafka(self, until: int = 0) -> None:
         """What the archive lacks, and what came since, until no more than so many blocks came meanwhile."""
