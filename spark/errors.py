@@ -35,5 +35,5 @@ class RebuildFailed(HistoryError):
 def cause(error: Exception) -> str:
     """The exception that ended a query, out of the tracebacks of two Pythons and a JVM around it."""
     lines = str(error).strip().splitlines()
-    named = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Unavailable|Violation)\w*: ", line)]
+    named = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Unavailable|Violation)\w*: \S", line)]
     return (named or lines)[0]
