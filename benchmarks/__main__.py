@@ -23,6 +23,7 @@ BENCHMARKS = (
     "live_latency",
     "marts",
     "decode_processor",
+    "archive_size",
     "nifi_throughput",
     "rigs",
     "flood",

@@ -3,12 +3,13 @@
 Errors that a person can act on (`PitlaneError`) end in one line with a hint and exit code 1.
 """
 
+import functools
 import os
 import sys
 from collections import deque
 from datetime import UTC, datetime
 from time import sleep
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 import typer
@@ -21,6 +22,7 @@ from pitlane.cli_dead_letters import app as dead_letters
 from pitlane.cli_history import app as history
 from pitlane.errors import PitlaneError
 from spark.cli import app as spark
+from spark.cli import rebuild as make_again
 
 app = typer.Typer(
     help="F1 game telemetry from UDP to a dashboard.",
@@ -243,6 +245,13 @@ app.add_typer(flow, name="flow")
 app.add_typer(dead_letters, name="dlq")
 app.add_typer(history, name="history")
 app.add_typer(spark, name="spark", callback=_spark_java)
+
+
+@app.command()
+@functools.wraps(make_again)
+def rebuild(**arguments: Any) -> None:
+    _spark_java()
+    make_again(**arguments)
 
 
 def _print_addresses() -> None:

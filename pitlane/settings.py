@@ -10,7 +10,7 @@ from ssl import SSLContext
 from typing import Annotated
 
 from psycopg.conninfo import make_conninfo
-from pydantic import Field, IPvAnyNetwork, PositiveFloat, SecretStr
+from pydantic import BeforeValidator, Field, IPvAnyNetwork, PositiveFloat, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pitlane.tls import client_context
@@ -177,6 +177,10 @@ class SparkSettings(KafkaSettings, PostgresSettings):
     """Seconds from one micro-batch to the next."""
     spark_jars: Path = HOME / "tools" / "spark-jars"
     spark_checkpoint: Path = STACK_HOME / "spark-checkpoint"
+    spark_archive: Annotated[Path | None, BeforeValidator(lambda folder: folder or None)] = STACK_HOME / "spark-archive"
+    """Folder of the raw archive, which all workers see; empty for none (docs/rebuild.md)."""
+    spark_archive_trigger_s: float = 30.0
+    """Seconds from one file of the archive to the next, for each packet."""
     spark_driver_memory: str = "1g"
     spark_max_blocks_per_batch: int = 2000
     """Bounds a micro-batch's memory: a block has up to 256 KiB, mostly far less."""

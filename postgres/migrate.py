@@ -78,23 +78,24 @@ def _as_owner(settings: SupersetSettings) -> None:
             owner.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_WAIT])
             for schema in tables.SCHEMAS:
                 owner.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
-            _drop_views(owner)  # a migration may change a column that a view reads
+            drop_views(owner)  # a migration may change a column that a view reads
             config = Config(FOLDER / "alembic.ini")
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             seeding.seed(owner)
-            _create_views(owner)
+            create_views(owner)
             roles.grant(owner)
     finally:
         engine.dispose()
 
 
-def _drop_views(owner: psycopg.Connection) -> None:
+def drop_views(owner: psycopg.Connection) -> None:
+    """Drops everything in mart; `create_views` makes it again, and readers see nothing of it in one transaction."""
     owner.execute("DROP SCHEMA mart CASCADE")
     owner.execute("CREATE SCHEMA mart")
 
 
-def _create_views(owner: psycopg.Connection) -> None:
+def create_views(owner: psycopg.Connection) -> None:
     """Runs views/*.sql in the order of their names; each file creates views of schema mart."""
     for path in sorted(VIEWS.glob("*.sql")):
         try:

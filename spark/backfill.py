@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import orjson
 from kafka import KafkaConsumer, TopicPartition
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from pitlane.settings import SparkSettings
 from pitlane.topics import fact_topics
@@ -57,15 +57,7 @@ def write(spark: SparkSession, settings: SparkSettings, report: Report) -> int:
     sink = Sink(settings.conninfo("spark"))
     try:
         for number, chunk in enumerate(found):
-            records = (
-                spark.read.format("kafka")
-                .options(**source.reader_options(settings))
-                .option("assign", _json(dict.fromkeys(chunk.first, 0), list_partitions=True))
-                .option("startingOffsets", _json(chunk.first))
-                .option("endingOffsets", _json(chunk.last))
-                .load()
-            )
-            process(source.blocks(records), run_id, number, sink, settings.shards)
+            process(read(spark, settings, chunk), run_id, number, sink, settings.shards)
             done += chunk.blocks
             report(done, total)
     finally:
@@ -74,22 +66,44 @@ def write(spark: SparkSession, settings: SparkSettings, report: Report) -> int:
     return total
 
 
-def chunks(consumer: KafkaConsumer, topics: list[str], at_most: int) -> Iterator[Chunk]:
-    """Consecutive time spans that hold all records between them, each of about `at_most` records or fewer.
+def read(spark: SparkSession, settings: SparkSettings, chunk: Chunk) -> DataFrame:
+    """The blocks of a chunk, as source.SCHEMA says."""
+    records = (
+        spark.read.format("kafka")
+        .options(**source.reader_options(settings))
+        .option("assign", _json(dict.fromkeys(chunk.first, 0), list_partitions=True))
+        .option("startingOffsets", _json(chunk.first))
+        .option("endingOffsets", _json(chunk.last))
+        .load()
+    )
+    return source.blocks(records)
+
+
+def partitions_of(consumer: KafkaConsumer, topics: list[str]) -> list[TopicPartition]:
+    """All partitions of those topics that are there."""
+    known = consumer.topics()
+    return [TopicPartition(t, p) for t in topics if t in known for p in consumer.partitions_for_topic(t) or ()]
+
+
+def chunks(consumer: KafkaConsumer, topics: list[str], at_most: int, begin: Offsets | None = None) -> Iterator[Chunk]:
+    """Consecutive time spans that hold all records between them, each of about `at_most` records or fewer; from `begin`
+    on, or from the oldest that Kafka still has.
 
     A span is never shorter than a second, so a second of very many records is one chunk.
     """
-    known = consumer.topics()
-    partitions = [TopicPartition(t, p) for t in topics if t in known for p in consumer.partitions_for_topic(t) or ()]
+    partitions = partitions_of(consumer, topics)
     if not partitions:
         return
-    first: Offsets = consumer.beginning_offsets(partitions)
+    begin = begin or {}
+    oldest: Offsets = consumer.beginning_offsets(partitions)
     end: Offsets = consumer.end_offsets(partitions)
+    first: Offsets = {tp: min(max(oldest[tp], begin.get(tp, 0)), end[tp]) for tp in partitions}
+    start = first
 
     def offsets_at(timestamp_ms: int) -> Offsets:
         """Where each partition's records from this time on begin."""
         found = consumer.offsets_for_times(dict.fromkeys(partitions, timestamp_ms))
-        return {tp: min(found[tp].offset, end[tp]) if found[tp] else end[tp] for tp in partitions}
+        return {tp: max(start[tp], min(found[tp].offset, end[tp])) if found[tp] else end[tp] for tp in partitions}
 
     begun = [found.timestamp for found in consumer.offsets_for_times(dict.fromkeys(partitions, 0)).values() if found]
     low = min(begun, default=0)

@@ -41,3 +41,26 @@ def batch() -> None:
         bar = progress.add_task("blocks", total=None)
         total = backfill.run(SparkSettings(), lambda done, all_: progress.update(bar, completed=done, total=all_))
     typer.echo(f"{total:,} blocks read")
+
+
+def rebuild(
+    force: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A session (16 hex digits) to make as the raw data has it, even where that is less or nothing."
+        ),
+    ] = None,
+) -> None:
+    """Make all facts again from the raw archive and Kafka, beside the history that is there, and put them in its place."""
+    from spark import rebuild
+
+    with Progress() as progress:
+        bar = progress.add_task("blocks", total=None)
+        report = lambda done, all_: progress.update(bar, completed=done, total=all_)  # noqa: E731
+        outcome = rebuild.run(SparkSettings(), [each.lower() for each in force or ()], report)
+    typer.echo(f"{outcome.blocks:,} blocks read")
+    for kept in outcome.kept:
+        has = "nothing" if kept.is_gone else "only a part"
+        typer.echo(f"session {kept.session} of {kept.rig} is as before: of its raw data {has} is left")
+    if outcome.kept:
+        typer.echo("pitlane rebuild --force SESSION makes one as its raw data has it all the same")

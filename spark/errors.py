@@ -3,8 +3,11 @@
 HistoryError
 ├── SinkUnavailable   Postgres did not come back in time
 ├── PortTaken         somebody else has the port of the metrics
+├── RebuildFailed     another one runs, or the tables or the raw data changed under it; the history is as before
 └── SettingsError     jars or a checkpoint are not where the settings say
 """
+
+import re
 
 from pitlane.errors import PitlaneError
 
@@ -23,3 +26,14 @@ class PortTaken(HistoryError):
 
 class SettingsError(HistoryError):
     reason = "settings"
+
+
+class RebuildFailed(HistoryError):
+    reason = "rebuild"
+
+
+def cause(error: Exception) -> str:
+    """The exception that ended a query, out of the tracebacks of two Pythons and a JVM around it."""
+    lines = str(error).strip().splitlines()
+    named = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Unavailable|Violation)\w*: \S", line)]
+    return (named or lines)[0]

@@ -23,6 +23,8 @@ from spark.facts import FACTS
 from spark.quality.rules import RULES
 from spark.tasks import Written
 
+QUERY = "facts"
+"""Name of the query that writes the facts; the listener is told of the archive's as well."""
 SECONDS = (0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
 
 
@@ -48,6 +50,11 @@ class Metrics(StreamingQueryListener):
         for rule in RULES.values():
             self._checked.labels(rule.slug)
             self._quarantined.labels(rule.slug, rule.effect)
+        self._archive_up = self._gauge("archive_up", "1 when the raw archive is written, 0 when it fails or is off.")
+        self._archive_lag = self._gauge("archive_lag_blocks", "Blocks in Kafka that are not in the archive yet.")
+        self._archive_failures = self._counter("archive_failures", "Times that the archive failed and was tried again.")
+        self._archive_blocks = self._counter("archive_blocks", "Blocks written to the archive.")
+        self._archive_bytes = self._counter("archive_bytes", "Bytes that they take on disk.")
 
     def _counter(self, name: str, what: str, *labels: str) -> Counter:
         return Counter(f"pitlane_spark_{name}", what, labels, registry=self.registry)
@@ -70,6 +77,16 @@ class Metrics(StreamingQueryListener):
     def failed(self) -> None:
         self._failures.inc()
 
+    def archived(self, blocks: int, num_bytes: int) -> None:
+        self._archive_blocks.inc(blocks)
+        self._archive_bytes.inc(num_bytes)
+
+    def archive_is(self, *, up: bool) -> None:
+        self._archive_up.set(up)
+
+    def archive_failed(self) -> None:
+        self._archive_failures.inc()
+
     def serve(self, settings: SparkSettings) -> tuple[WSGIServer, threading.Thread]:
         """Answers until the server is shut down. Raises PortTaken."""
         try:
@@ -85,6 +102,9 @@ class Metrics(StreamingQueryListener):
 
     def onQueryProgress(self, event: QueryProgressEvent) -> None:  # noqa: N802 (named by Spark)
         last = event.progress
+        if last.name != QUERY:
+            self._archive_lag.set(sum(progress.lag(last).values()))
+            return
         if last.numInputRows:
             self._batch.observe(last.batchDuration / 1000)
             self._last.set_to_current_time()

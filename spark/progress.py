@@ -1,11 +1,12 @@
 """How the stream stands, as a file beside its checkpoint that the application rewrites every second.
 
     {"state": "running", "at": 1750000000.0, "pid": 4711, "query_id": "…", "batch_id": 17, "rows": 240,
-     "seconds": 0.61, "lag": {"f1.lap_data": 0, …}, "error": ""}
+     "seconds": 0.61, "lag": {"f1.lap_data": 0, …}, "archive": {"state": "running", "lag": 0, "error": ""}, "error": ""}
 
 `state` is "starting" before the first micro-batch can be planned, "running", "retrying" after a failure, and "stopped"
 at the end. A reader knows that the application is well when it is "running" and `at` is recent. `lag` is the number of
-blocks of each topic that were in Kafka and not read when the last micro-batch began.
+blocks of each topic that were in Kafka and not read when the last micro-batch began. `archive` is the query beside it:
+"running", "retrying" or "off", which is nothing to the state of the facts.
 """
 
 import ast
@@ -51,6 +52,10 @@ def read(checkpoint: Path) -> dict[str, Any]:
 def in_words(said: Mapping[str, Any]) -> Iterator[str]:
     """Lines for a person."""
     yield " ".join(filter(None, ("the stream is", said["state"], said["error"] and f"({said['error']})")))
+    if archive := said.get("archive"):
+        waits = archive["lag"] and f"behind by {archive['lag']:,} blocks"
+        error = archive["error"] and f"({archive['error']})"
+        yield " ".join(filter(None, ("the raw archive is", archive["state"], waits, error)))
     if said.get("batch_id") is None:
         return
     yield f"micro-batch {said['batch_id']}: {said['rows']:,} blocks in {said['seconds']:.1f} s"

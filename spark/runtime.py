@@ -9,7 +9,7 @@ from pitlane.settings import REPOSITORY, SparkSettings
 from spark.errors import SettingsError
 
 BLOCKS_PER_ARROW_BATCH = 32
-"""Arrow counts records, and a block has up to 256 KiB."""
+"""Arrow and the reader of Parquet count records, and a block has up to 256 KiB."""
 
 
 def session(settings: SparkSettings, name: str) -> SparkSession:
@@ -31,6 +31,7 @@ def session(settings: SparkSettings, name: str) -> SparkSession:
         "spark.sql.adaptive.enabled": "false",  # it may put two shards into one task
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.execution.arrow.maxRecordsPerBatch": str(BLOCKS_PER_ARROW_BATCH),
+        "spark.sql.parquet.columnarReaderBatchSize": str(BLOCKS_PER_ARROW_BATCH),
         "spark.sql.streaming.minBatchesToRetain": "20",
         # What a UI would show of past micro-batches, for which there is no UI.
         "spark.sql.ui.retainedExecutions": "2",

@@ -16,6 +16,7 @@ import psycopg
 import pyarrow as pa
 import pyarrow.csv
 import structlog
+from psycopg.conninfo import make_conninfo
 
 from postgres import locks
 from spark import statements
@@ -45,10 +46,15 @@ class Counts(NamedTuple):
 
 
 class Sink:
-    """Writes to the database at `conninfo` as role pitlane_spark; keeps one connection and makes it anew when lost."""
+    """Writes to the database at `conninfo` as role pitlane_spark; keeps one connection and makes it anew when lost.
 
-    def __init__(self, conninfo: str) -> None:
-        self._conninfo = conninfo
+    A rebuild has tables of its own in another `schema`, where its writer has a `lock` of its own.
+    """
+
+    def __init__(self, conninfo: str, schema: str = "core", lock: int = locks.WRITER) -> None:
+        path = ",".join(dict.fromkeys((schema, "core")))  # the session, which only the gateway writes, is in core
+        self._conninfo = make_conninfo(conninfo, options=f"-c search_path={path}")
+        self._lock = lock
         self._connection: psycopg.Connection | None = None
 
     def waiting(self, query_id: str) -> list[Block]:
@@ -60,7 +66,7 @@ class Sink:
     def has(self, query_id: str, batch_id: int) -> bool:
         """Whether this batch is in the tables already."""
         with self._transaction() as connection:
-            found = "SELECT 1 FROM core.ledger WHERE query_id = %s AND batch_id = %s"
+            found = "SELECT 1 FROM ledger WHERE query_id = %s AND batch_id = %s"
             return connection.execute(found, [query_id, batch_id]).fetchone() is not None
 
     def write(self, query_id: str, batch_id: int, tables: Mapping[str, pa.Table], counts: Counts) -> bool:
@@ -72,6 +78,7 @@ class Sink:
         while True:
             try:
                 with self._transaction() as connection:
+                    connection.execute("SELECT pg_advisory_xact_lock(%s)", [self._lock])
                     return _write(connection, query_id, batch_id, tables, counts)
             except (psycopg.OperationalError, psycopg.errors.InternalError_) as error:
                 # The connection is gone; whether the commit was heard is told by the ledger in the next round.
@@ -126,7 +133,6 @@ def _prepare(connection: psycopg.Connection) -> None:
 def _write(
     connection: psycopg.Connection, query_id: str, batch_id: int, tables: Mapping[str, pa.Table], counts: Counts
 ) -> bool:
-    connection.execute("SELECT pg_advisory_xact_lock(%s)", [locks.WRITER])
     if connection.execute(statements.CLAIM, [query_id, batch_id]).rowcount == 0:
         return False
     facts = [fact for fact in FACTS.values() if len(tables.get(fact.name, ()))]

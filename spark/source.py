@@ -1,12 +1,16 @@
 """The topics as DataFrames of blocks, for the stream and for batch runs alike."""
 
+import re
 from collections.abc import Iterable
+from pathlib import Path
 
+import orjson
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as f
 
 from pitlane.settings import KafkaSettings
+from pitlane.topics import fact_topics
 from spark.jobs.blocks import Block
 
 SCHEMA = pa.schema(
@@ -34,8 +38,21 @@ def reader_options(settings: KafkaSettings) -> dict[str, str]:
     }
 
 
-def blocks(records: DataFrame) -> DataFrame:
-    """Kafka records as SCHEMA says; a header that is missing or no number gives NULL."""
+def topics(spark: SparkSession, settings: KafkaSettings, at_most: int) -> DataFrame:
+    """The records of all topics of facts as a stream, from the oldest that Kafka still has; `at_most` for each batch."""
+    return (
+        spark.readStream.format("kafka")
+        .options(**reader_options(settings))
+        # A pattern, because a topic that is not there yet is no error to it.
+        .option("subscribePattern", "|".join(map(re.escape, fact_topics(settings.topic_prefix))))
+        .option("startingOffsets", "earliest")
+        .option("maxOffsetsPerTrigger", at_most)
+        .load()
+    )
+
+
+def blocks(records: DataFrame, *more: Column) -> DataFrame:
+    """Kafka records as SCHEMA says, and `more` columns; a header that is missing or no number gives NULL."""
     return records.select(
         "topic",
         "offset",
@@ -44,7 +61,13 @@ def blocks(records: DataFrame) -> DataFrame:
         _number("packet.id").alias("packet_id"),
         f.col("value").alias("content"),
         f.lit(None).cast("array<int>").alias("waited"),
+        *more,
     )
+
+
+def query_id(checkpoint: Path) -> str:
+    """The id that Spark gave the query when it made the checkpoint: with the batch number it names a batch for ever."""
+    return str(orjson.loads((checkpoint / "metadata").read_bytes())["id"])
 
 
 def waiting_blocks(spark: SparkSession, waiting: Iterable[Block]) -> DataFrame:

@@ -2,7 +2,9 @@
 """The SQL of a micro-batch: upserts generated from the facts, and what is derived inside the database.
 
 All of it is idempotent and independent of the order in which batches come: which version of a row stands is decided
-by a total order, and what a flashback undid is told from core.history, whichever came first.
+by a total order, and what a flashback undid is told from history, whichever came first.
+
+Tables are named without their schema: the sink says by its search path which it writes to, core or what a rebuild fills.
 """
 
 from collections.abc import Iterable
@@ -33,7 +35,7 @@ def copy(fact: Fact, into: Composable) -> Composed:
 
 
 def table(fact: Fact) -> Identifier:
-    return Identifier(str(fact.table.schema), fact.table.name)
+    return Identifier(fact.table.name)
 
 
 def upsert(fact: Fact) -> Composed:
@@ -132,8 +134,8 @@ SELECT session_uid, rig, car_index, lap_number FROM new_lap_trace
 UNION
 SELECT l.session_uid, l.rig, l.car_index, l.lap_number
 FROM new_participant AS n
-LEFT JOIN core.participant AS p USING (session_uid, rig, car_index)
-JOIN core.lap AS l USING (session_uid, rig, car_index)
+LEFT JOIN participant AS p USING (session_uid, rig, car_index)
+JOIN lap AS l USING (session_uid, rig, car_index)
 WHERE n.was_restricted AND NOT coalesce(p.was_restricted, false)
 UNION
 SELECT l.session_uid, l.rig, l.car_index, l.lap_number
@@ -141,14 +143,14 @@ FROM (
     SELECT session_uid, rig, car_index, min(num_laps) AS num_laps FROM new_history
     GROUP BY session_uid, rig, car_index
 ) AS h
-JOIN core.lap AS l USING (session_uid, rig, car_index)
+JOIN lap AS l USING (session_uid, rig, car_index)
 WHERE l.lap_number > h.num_laps
 UNION
 SELECT session_uid, rig, car_index, lap_number FROM new_lap_start
 UNION
 SELECT s.session_uid, s.rig, s.car_index, s.lap_number
 FROM new_lap_start AS n
-JOIN core.lap_start AS s USING (session_uid, rig, car_index)
+JOIN lap_start AS s USING (session_uid, rig, car_index)
 WHERE s.rewound < n.rewound AND s.lap_number >= n.lap_number
 """
 TOUCH_CARS = """
@@ -170,19 +172,19 @@ _OF_RESTRICTED_CARS = """
 _DAMAGE = [column for column in FACTS["lap_damage"].columns if column.nullable]
 HIDE_RESTRICTED = (
     f"""
-    UPDATE core.lap_trace AS x
+    UPDATE lap_trace AS x
     SET fuel_in_tank_kg = NULL, ers_store_j = NULL, ers_deploy_mode = NULL, ers_deployed_j = NULL, ers_harvested_j = NULL
-    FROM touched_lap AS k, core.participant AS p
+    FROM touched_lap AS k, participant AS p
     WHERE {_OF_RESTRICTED_CARS} AND {_TOUCHED}
       AND x.fuel_in_tank_kg = 0 AND x.ers_store_j = 0 AND x.ers_deployed_j = 0 AND x.ers_harvested_j = 0
     """,
     f"""
-    UPDATE core.lap AS x SET fuel_end_kg = NULL, ers_deployed_j = NULL, ers_harvested_j = NULL FROM core.participant AS p
+    UPDATE lap AS x SET fuel_end_kg = NULL, ers_deployed_j = NULL, ers_harvested_j = NULL FROM participant AS p
     WHERE {_OF_RESTRICTED_CARS} AND {_CARS_OF_THE_BATCH}
       AND x.fuel_end_kg = 0 AND x.ers_deployed_j = 0 AND x.ers_harvested_j = 0
     """,
     f"""
-    UPDATE core.lap_damage AS x SET {", ".join(f"{c.name} = NULL" for c in _DAMAGE)} FROM core.participant AS p
+    UPDATE lap_damage AS x SET {", ".join(f"{c.name} = NULL" for c in _DAMAGE)} FROM participant AS p
     WHERE {_OF_RESTRICTED_CARS} AND {_CARS_OF_THE_BATCH}
       AND greatest({", ".join(f"{c.name}::int" if isinstance(c.type, Boolean) else c.name for c in _DAMAGE)}) = 0
     """,
@@ -193,12 +195,12 @@ HISTORY_LAG_FRAMES = 60
 
 # A sample of lap n is undone if a later SessionHistory packet listed fewer than n laps.
 _UNDONE_BEFORE = f"""(
-    SELECT max(h.overall_frame) - {HISTORY_LAG_FRAMES} FROM core.history AS h
+    SELECT max(h.overall_frame) - {HISTORY_LAG_FRAMES} FROM history AS h
     WHERE (h.session_uid, h.rig, h.car_index) = (x.session_uid, x.rig, x.car_index) AND h.num_laps < x.lap_number
 )"""
 # Times stand only if they are from the car's newest SessionHistory packet: it stands as a whole.
 _NEWEST_HISTORY = """(
-    SELECT max(h.overall_frame) FROM core.history AS h
+    SELECT max(h.overall_frame) FROM history AS h
     WHERE (h.session_uid, h.rig, h.car_index) = (x.session_uid, x.rig, x.car_index)
 )"""
 
@@ -206,7 +208,7 @@ _NEWEST_HISTORY = """(
 def _forget(fact: Fact, condition: str) -> str:
     nothing = ", ".join(f"{name} = NULL" for name in fact.values)
     frame = fact.order[-1].removeprefix("-")
-    return f"UPDATE core.lap AS x SET {nothing} WHERE {_CARS_OF_THE_BATCH} AND x.{frame} < {condition}"
+    return f"UPDATE lap AS x SET {nothing} WHERE {_CARS_OF_THE_BATCH} AND x.{frame} < {condition}"
 
 
 def _delete_from_trace(name: str) -> tuple[str, str]:
@@ -214,12 +216,12 @@ def _delete_from_trace(name: str) -> tuple[str, str]:
     of_lap = "session_uid, rig, car_index, lap_number"
     return (
         f"""
-        DELETE FROM core.{name} AS x USING touched_lap AS k, new_history AS h
+        DELETE FROM {name} AS x USING touched_lap AS k, new_history AS h
         WHERE {_TOUCHED} AND (h.session_uid, h.rig, h.car_index) = (k.session_uid, k.rig, k.car_index)
           AND h.num_laps < k.lap_number AND x.overall_frame < {_UNDONE_BEFORE}
         """,
         f"""
-        DELETE FROM core.{name} AS x
+        DELETE FROM {name} AS x
         USING (
             SELECT {of_lap}, n.distance_bin, lap.undone_before
             FROM new_{name} AS n
@@ -237,22 +239,22 @@ def _delete_from_trace(name: str) -> tuple[str, str]:
 # behind more flashbacks and not behind it by the game's own frame number. That is told from core.lap_start alone,
 # which loses nothing by it: what undid a sample that is undone itself is undone by the same.
 START = (
-    f"DELETE FROM core.lap_start AS x USING touched_lap AS k WHERE {_TOUCHED} AND x.start_frame < {_UNDONE_BEFORE}",
+    f"DELETE FROM lap_start AS x USING touched_lap AS k WHERE {_TOUCHED} AND x.start_frame < {_UNDONE_BEFORE}",
     f"""
-    DELETE FROM core.lap_start AS x USING touched_lap AS k, core.lap_start AS y
+    DELETE FROM lap_start AS x USING touched_lap AS k, lap_start AS y
     WHERE {_TOUCHED}
       AND (y.session_uid, y.rig, y.car_index) = (k.session_uid, k.rig, k.car_index) AND y.rewound > 0
       AND y.rewound > x.rewound AND y.start_frame - y.rewound <= x.start_frame - x.rewound
     """,
     f"""
-    UPDATE core.lap_start AS x SET fuel_start_kg = NULL FROM touched_lap AS k, core.participant AS p
+    UPDATE lap_start AS x SET fuel_start_kg = NULL FROM touched_lap AS k, participant AS p
     WHERE {_TOUCHED} AND {_OF_RESTRICTED_CARS} AND x.fuel_start_kg = 0
     """,
     f"""
-    UPDATE core.lap AS x SET fuel_start_kg = k.fuel_start_kg, start_frame = k.start_frame
+    UPDATE lap AS x SET fuel_start_kg = k.fuel_start_kg, start_frame = k.start_frame
     FROM (
         SELECT DISTINCT ON (session_uid, rig, car_index, lap_number) *
-        FROM touched_lap LEFT JOIN core.lap_start USING (session_uid, rig, car_index, lap_number)
+        FROM touched_lap LEFT JOIN lap_start USING (session_uid, rig, car_index, lap_number)
         ORDER BY session_uid, rig, car_index, lap_number, rewound
     ) AS k
     WHERE {_TOUCHED}
@@ -263,13 +265,13 @@ START = (
 # What was driven in a time that was taken back, and not again since, told by the same rule.
 NOT_DRIVEN_AGAIN = f"""
     WITH gone AS (
-        DELETE FROM core.lap_trace AS x USING touched_lap AS k, core.lap_start AS y
+        DELETE FROM lap_trace AS x USING touched_lap AS k, lap_start AS y
         WHERE {_TOUCHED}
           AND (y.session_uid, y.rig, y.car_index) = (k.session_uid, k.rig, k.car_index) AND y.rewound > 0
           AND y.rewound > x.rewound AND y.start_frame - y.rewound <= x.overall_frame - x.rewound
         RETURNING x.session_uid, x.rig, x.car_index, x.lap_number, x.distance_bin
     )
-    DELETE FROM core.player_trace AS x USING gone
+    DELETE FROM player_trace AS x USING gone
     WHERE (x.session_uid, x.rig, x.car_index, x.lap_number, x.distance_bin)
         = (gone.session_uid, gone.rig, gone.car_index, gone.lap_number, gone.distance_bin)
 """
@@ -280,14 +282,14 @@ UNDO = (
     *_delete_from_trace("lap_trace"),
     *_delete_from_trace("player_trace"),
     *(
-        f"DELETE FROM core.{name} AS x WHERE {_CARS_OF_THE_BATCH} AND x.overall_frame < {_UNDONE_BEFORE}"
+        f"DELETE FROM {name} AS x WHERE {_CARS_OF_THE_BATCH} AND x.overall_frame < {_UNDONE_BEFORE}"
         for name in ("lap_damage", "pit_sample")
     ),
     # A visit to the pits that was undone within its lap leaves no trace in SessionHistory, and no later sample need
     # take its place: the clock that the FLBK event sets back tells which samples are gone. The second that it goes
     # back into is driven again, and its sample replaced.
     """
-    DELETE FROM core.pit_sample AS x USING core.event AS e
+    DELETE FROM pit_sample AS x USING event AS e
     WHERE (x.session_uid, x.rig) IN (
             SELECT session_uid, rig FROM new_pit_sample UNION SELECT session_uid, rig FROM new_event WHERE code = 'FLBK'
         )
@@ -298,10 +300,10 @@ UNDO = (
     _forget(FACTS["lap_times"], _NEWEST_HISTORY),
     *(_forget(FACTS[name], _UNDONE_BEFORE) for name in ("lap_place", "lap_line", "lap_status")),
     f"""
-    DELETE FROM core.lap AS x
+    DELETE FROM lap AS x
     WHERE {_CARS_OF_THE_BATCH} AND num_nonnulls(history_frame, overall_frame, line_frame, start_frame, status_frame) = 0
     """,
-    f"DELETE FROM core.stint AS x WHERE {_CARS_OF_THE_BATCH} AND x.overall_frame < {_NEWEST_HISTORY}",
+    f"DELETE FROM stint AS x WHERE {_CARS_OF_THE_BATCH} AND x.overall_frame < {_NEWEST_HISTORY}",
 )
 
 # The session row comes from the gateway and may come later: then a lap gets its coverage with the next batch.
@@ -309,13 +311,13 @@ TOUCH_WITHOUT_COVERAGE = """
 INSERT INTO touched_lap
 SELECT l.session_uid, l.rig, l.car_index, l.lap_number
 FROM (SELECT DISTINCT session_uid, rig FROM touched_lap) AS seen
-JOIN core.session AS s USING (session_uid, rig)
-JOIN core.lap AS l USING (session_uid, rig)
+JOIN session AS s USING (session_uid, rig)
+JOIN lap AS l USING (session_uid, rig)
 WHERE l.coverage IS NULL AND l.is_pit_lap IS NOT NULL AND s.track_length_m > 0
 """
 
 SUM_UP_TRACE = """
-UPDATE core.lap AS l
+UPDATE lap AS l
 SET
     is_pit_lap = a.is_pit_lap, top_speed_kmh = a.top_speed_kmh,
     active_aero_m = a.active_aero_m, overtake_m = a.overtake_m, coverage = a.coverage
@@ -333,8 +335,8 @@ FROM (
             THEN least(1, count(t.distance_bin) / ceil(max(s.track_length_m) / 10.0))::real
         END AS coverage
     FROM (SELECT DISTINCT session_uid, rig, car_index, lap_number FROM touched_lap) AS k
-    LEFT JOIN core.lap_trace AS t USING (session_uid, rig, car_index, lap_number)
-    LEFT JOIN core.session AS s USING (session_uid, rig)
+    LEFT JOIN lap_trace AS t USING (session_uid, rig, car_index, lap_number)
+    LEFT JOIN session AS s USING (session_uid, rig)
     GROUP BY k.session_uid, k.rig, k.car_index, k.lap_number
 ) AS a
 WHERE (l.session_uid, l.rig, l.car_index, l.lap_number) = (a.session_uid, a.rig, a.car_index, a.lap_number)
@@ -343,10 +345,10 @@ WHERE (l.session_uid, l.rig, l.car_index, l.lap_number) = (a.session_uid, a.rig,
 """
 
 CLAIM = """
-INSERT INTO core.ledger (query_id, batch_id) VALUES (%s, %s) ON CONFLICT DO NOTHING
+INSERT INTO ledger (query_id, batch_id) VALUES (%s, %s) ON CONFLICT DO NOTHING
 """
 CLOSE = """
-UPDATE core.ledger
+UPDATE ledger
 SET blocks = %s, datagrams = %s, rejected_blocks = %s, offsets = %s, rows = %s
 WHERE query_id = %s AND batch_id = %s
 """
@@ -354,6 +356,6 @@ WAITING = """
 SELECT
     packet_format, packet_id, shard, string_agg(entry, ''::bytea ORDER BY session_uid, rig, overall_frame), topic,
     record_offset, array_agg(coalesce(datagram_index, 0) ORDER BY session_uid, rig, overall_frame)
-FROM core.pending_datagram WHERE query_id = %s GROUP BY packet_format, packet_id, shard, topic, record_offset
+FROM pending_datagram WHERE query_id = %s GROUP BY packet_format, packet_id, shard, topic, record_offset
 """
-FORGET_WAITING = "DELETE FROM core.pending_datagram WHERE query_id = %s"
+FORGET_WAITING = "DELETE FROM pending_datagram WHERE query_id = %s"

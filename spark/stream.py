@@ -3,21 +3,20 @@
 What it has read is in the checkpoint, what it has written in the ledger, how it stands in a file (spark.progress).
 """
 
-import re
 import signal
 import threading
 import time
 
-import orjson
 import structlog
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from pitlane.settings import SparkSettings
-from pitlane.topics import fact_topics
 from spark import progress, source
-from spark.metrics import Metrics
+from spark.archiving import Archiving
+from spark.errors import cause
+from spark.metrics import QUERY, Metrics
 from spark.runtime import session
 from spark.sink import Sink
 from spark.tasks import process
@@ -43,20 +42,22 @@ def run(settings: SparkSettings) -> None:
     spark = session(settings, "pitlane-facts")
     metrics = Metrics()
     sink = Sink(settings.conninfo("spark"))
+    archiving = Archiving(spark, settings, metrics)
     spark.streams.addListener(metrics)
     server, _ = metrics.serve(settings)
     try:
         while not stop.is_set():
             try:
                 query = start(spark, settings, sink, metrics)
-                _watch(query, settings, stop)
+                _watch(query, settings, stop, archiving)
             except PySparkException as error:
-                message = _cause(error)
+                message = cause(error)
                 log.error("the query failed and is started again", error=message)
                 metrics.failed()
                 progress.write(settings.spark_checkpoint, "retrying", error=message)
                 stop.wait(RETRY_AFTER_S)
     finally:
+        archiving.stop()
         server.shutdown()
         sink.close()
         spark.stop()
@@ -65,23 +66,15 @@ def run(settings: SparkSettings) -> None:
 
 def start(spark: SparkSession, settings: SparkSettings, sink: Sink, metrics: Metrics) -> StreamingQuery:
     """Starts the query; it goes on where its checkpoint says, or from the oldest record that Kafka still has."""
-    records = (
-        spark.readStream.format("kafka")
-        .options(**source.reader_options(settings))
-        # A pattern, because a topic that is not there yet is no error to it.
-        .option("subscribePattern", "|".join(map(re.escape, fact_topics(settings.topic_prefix))))
-        .option("startingOffsets", "earliest")
-        .option("maxOffsetsPerTrigger", settings.spark_max_blocks_per_batch)
-        .load()
-    )
+    records = source.topics(spark, settings, settings.spark_max_blocks_per_batch)
 
     def write(batch: DataFrame, batch_id: int) -> None:
-        if written := process(batch, query_id(settings), batch_id, sink, settings.shards):
+        if written := process(batch, source.query_id(settings.spark_checkpoint), batch_id, sink, settings.shards):
             metrics.written(written)
 
     return (
         source.blocks(records)
-        .writeStream.queryName("facts")
+        .writeStream.queryName(QUERY)
         .foreachBatch(write)
         .option("checkpointLocation", str(settings.spark_checkpoint))
         .trigger(processingTime=f"{settings.spark_trigger_s} seconds")
@@ -89,12 +82,7 @@ def start(spark: SparkSession, settings: SparkSettings, sink: Sink, metrics: Met
     )
 
 
-def query_id(settings: SparkSettings) -> str:
-    """The id that Spark gave the query when it made the checkpoint: with the batch number it names a batch for ever."""
-    return str(orjson.loads((settings.spark_checkpoint / "metadata").read_bytes())["id"])
-
-
-def _watch(query: StreamingQuery, settings: SparkSettings, stop: threading.Event) -> None:
+def _watch(query: StreamingQuery, settings: SparkSettings, stop: threading.Event, archiving: Archiving) -> None:
     """Reports until the query fails, which raises, or `stop` is set, which stops it between two micro-batches."""
     while not stop.wait(HEARTBEAT_S):
         if failure := query.exception():
@@ -102,15 +90,9 @@ def _watch(query: StreamingQuery, settings: SparkSettings, stop: threading.Event
         last = query.lastProgress
         started = last is not None or "Initializing" not in query.status["message"]
         state = "running" if started else "starting"
-        progress.write(settings.spark_checkpoint, state, query_id=query.id, **(progress.of_batch(last) if last else {}))
+        batch = progress.of_batch(last) if last else {}
+        progress.write(settings.spark_checkpoint, state, query_id=query.id, archive=archiving.tend(), **batch)
     deadline = time.monotonic() + FINISH_WITHIN_S
     while query.status["isTriggerActive"] and query.status["isDataAvailable"] and time.monotonic() < deadline:
         time.sleep(0.05)
     query.stop()
-
-
-def _cause(error: PySparkException) -> str:
-    """The exception that ended the query, out of the tracebacks of two Pythons and a JVM around it."""
-    lines = str(error).strip().splitlines()
-    named = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Unavailable|Violation)\w*: ", line)]
-    return (named or lines)[0]

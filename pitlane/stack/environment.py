@@ -95,6 +95,7 @@ def complete(values: Mapping[str, str], home: Path) -> dict[str, str]:
         ),
         "PITLANE_SPARK_JARS": str(HOME / "tools" / "spark-jars"),
         "PITLANE_SPARK_CHECKPOINT": str(home / "spark" / "checkpoint"),
+        "PITLANE_SPARK_ARCHIVE": values.get("PITLANE_SPARK_ARCHIVE", str(home / "spark" / "archive")),
     }
     return result
 

@@ -1,14 +1,16 @@
 """What the sink does with a Postgres that answers and takes nothing; the rest of it is tried on a real one."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 
 import psycopg
 import pyarrow as pa
 import pytest
 
-from spark import sink
+from spark import sink, statements
 from spark.errors import SinkUnavailable
+from spark.facts import FACTS
 from spark.sink import Counts, Sink, as_csv
 
 
@@ -51,3 +53,12 @@ def test_a_format_without_rows_leaves_nothing_among_those_of_another() -> None:
     for parts in (chunks, chunks[:2], chunks[1:2]):
         lines = b'7,"a ""b""","\\x0078"\n,,"\\x"\n'
         assert bytes(as_csv(pa.concat_tables(parts))) == lines * sum(len(part) > 0 for part in parts)
+
+
+def test_no_statement_names_a_schema() -> None:
+    """A rebuild runs them on tables of another."""
+    found = [each for each in vars(statements).values() if isinstance(each, str) and each != statements.__doc__]
+    found += [each for pack in vars(statements).values() if isinstance(pack, tuple) for each in pack]
+    found += [statements.upsert(fact).as_string() for fact in FACTS.values()]
+    assert len(found) > 2 * len(FACTS)
+    assert not [each for each in found if re.search(r"\bcore\b\"?\.", each)]

@@ -78,6 +78,21 @@ def test_an_idle_trigger_is_no_micro_batch(batch: StreamingQueryProgress) -> Non
     assert told(metrics)["batch_seconds_count",] == 0
 
 
+def test_the_archive_is_counted_for_itself(batch: StreamingQueryProgress) -> None:
+    metrics = Metrics()
+    metrics.onQueryProgress(Event(StreamingQueryProgress.fromJson(SPARK_SAYS | {"name": "archive"})))  # type: ignore[arg-type]
+    metrics.archived(150, 300_000)
+    metrics.archived(0, 0)
+    metrics.archive_failed()
+    metrics.archive_is(up=True)
+    numbers = told(metrics)
+    assert numbers["archive_lag_blocks",] == 9
+    assert (numbers["archive_blocks_total",], numbers["archive_bytes_total",]) == (150, 300_000)
+    assert (numbers["archive_failures_total",], numbers["archive_up",]) == (1, 1)
+    assert numbers["batch_seconds_count",] == 0
+    assert not any(name == "lag_blocks" for name, *_ in numbers)
+
+
 def test_it_is_served_and_a_taken_port_is_told() -> None:
     settings = SparkSettings(_env_file=None, spark_port=Ports.free().spark)
     server, _ = Metrics().serve(settings)
@@ -101,6 +116,12 @@ def test_the_file_says_how_it_stands(tmp_path: Any, batch: StreamingQueryProgres
     long_ago = orjson.loads(progress.file(checkpoint).read_bytes()) | {"at": time.time() - 60}
     progress.file(checkpoint).write_bytes(orjson.dumps(long_ago))
     assert progress.read(checkpoint)["state"] == "silent"
+    archive = {"state": "retrying", "lag": 1200, "error": "OSError: No space left on device"}
+    progress.write(checkpoint, "running", archive=archive)
+    assert list(progress.in_words(progress.read(checkpoint))) == [
+        "the stream is running",
+        "the raw archive is retrying behind by 1,200 blocks (OSError: No space left on device)",
+    ]
     progress.write(checkpoint, "retrying", error="Postgres does not answer")
     assert list(progress.in_words(progress.read(checkpoint))) == ["the stream is retrying (Postgres does not answer)"]
 

@@ -9,6 +9,7 @@ import pytest
 from pitlane.settings import SparkSettings
 from pitlane.stack import spark
 from spark import runtime
+from spark.errors import cause
 
 
 class Builder:
@@ -45,3 +46,15 @@ def test_a_local_session_has_no_address_but_this_machines(
     runtime.session(settings, "test")
     assert builder.environment.get("SPARK_LOCAL_IP") == address
     assert builder.options.get("spark.driver.bindAddress") == address
+
+
+def test_the_cause_of_a_failure_is_found_in_the_tracebacks_around_it() -> None:
+    told = (
+        "[STREAM_FAILED] Query [id = 1] terminated with exception: An exception was raised. Traceback:",
+        '  File "spark/archive.py", line 88, in append',
+        "pyspark.errors.exceptions.captured.PythonException: ",
+        "  An exception was thrown from the Python worker.",
+        "OSError: [Errno 28] No space left on device",
+    )
+    assert cause(Exception("\n".join(told))) == "OSError: [Errno 28] No space left on device"
+    assert cause(Exception("nothing that we know\nof Spark's")) == "nothing that we know"
