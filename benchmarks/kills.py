@@ -48,7 +48,7 @@ class Plan(NamedTuple):
     """Seed of the race meanwhile."""
 
 
-PLANS = {NIFI: Plan(10, 14, 5), KAFKA: Plan(10, 14, 6), SPARK: Plan(20, 26, 7)}
+PLANS = {NIFI: Plan(10, 14, 5), KAFKA: Plan(10, 14, 6), SPARK: Plan(20, 20, 7)}
 """Who is killed."""
 
 CALM_S = (1.0, 7.0)
@@ -69,7 +69,7 @@ class Siege:
         self._stack, self._victim, self._race = stack, victim, race
         self.calm_s = [draw.uniform(*CALM_S) for _ in range(kills)]
         self._killed: float | None = None
-        """CLOCK_MONOTONIC, while the victim is away."""
+        """CLOCK_MONOTONIC, until there is something new behind the victim again."""
         self._over = Event()
         self.sent: Counter[bytes] = Counter()
         """Times that each datagram was sent, by `key`."""
@@ -113,8 +113,8 @@ class Siege:
             process.wait(10)  # a zombie whose other threads still end has its ports
             self.kills += 1
             self._victim.start()
-            self._killed = None
             self._wait_for_news()
+            self._killed = None
             self.outages_s.append(time.monotonic() - killed)
 
     def _wait_for_news(self) -> None:
