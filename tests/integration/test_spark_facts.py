@@ -90,6 +90,7 @@ def facts_settings(
             shards=SHARDS,
             spark_jars=spark.install(TOOLS),
             spark_checkpoint=tmp_path_factory.mktemp("spark") / "checkpoint",
+            spark_archive=tmp_path_factory.mktemp("archive"),
             spark_trigger_s=0.5,
             spark_max_blocks_per_batch=1500,  # several micro-batches
         )
