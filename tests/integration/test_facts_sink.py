@@ -263,7 +263,8 @@ def test_a_lap_starts_where_the_try_that_stands_crossed_the_line(
     sink: Sink, own: SupersetSettings, order: tuple[int, ...]
 ) -> None:
     def sample(frame: int, lap: int, fuel: float, back: int = 0) -> list[bytes]:
-        return [rewound(raw, back) for raw in (lap_data(frame, lap=lap), status(frame, fuel=fuel))]
+        driven = lap_data(frame, {3: {"current_lap_num": lap, "lap_distance_m": 1234.5}})
+        return [rewound(raw, back) for raw in (driven, status(frame, fuel=fuel))]
 
     batches = [
         timed(*sample(600, 2, 45), *sample(700, 3, 40)),
