@@ -142,7 +142,8 @@ def _among(column: str) -> sql.Composed:
 
 def _own_filter(given: Mapping[str, Any]) -> sql.Composed:
     """A chart's own filter, of the simple kind."""
-    subject, operator, value = sql.Identifier(given["subject"]), given["operator"], given.get("comparator")
+    subject, value = sql.Identifier(given["subject"]), given.get("comparator")
+    operator = {"==": "="}.get(given["operator"], given["operator"])
     if value is None:
         return sql.SQL("{} {}").format(subject, sql.SQL(operator))
     if isinstance(value, list):

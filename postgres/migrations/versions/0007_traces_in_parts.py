@@ -1,6 +1,6 @@
 """The traces lie in sixteen parts, by session.
 
-Every row is moved, which holds up the writers for about ten seconds for each race of 22 cars and 50 laps.
+Every row is moved, which holds up the writers for about five seconds for each race of 22 cars and 50 laps.
 """
 
 from alembic import op
