@@ -19,7 +19,7 @@ import structlog
 from psycopg.conninfo import make_conninfo
 
 from postgres import locks
-from spark import statements
+from spark import statements, upserts
 from spark.errors import SinkUnavailable
 from spark.facts import FACTS, PENDING
 from spark.jobs.blocks import Block
@@ -126,7 +126,7 @@ class Sink:
 
 def _prepare(connection: psycopg.Connection) -> None:
     for fact in FACTS.values():
-        connection.execute(statements.create_incoming(fact))
+        connection.execute(upserts.create_incoming(fact))
     connection.execute(statements.CREATE_TOUCHED)
 
 
@@ -137,11 +137,11 @@ def _write(
         return False
     facts = [fact for fact in FACTS.values() if len(tables.get(fact.name, ()))]
     for fact in facts:
-        _copy(connection, statements.copy(fact, statements.incoming(fact)), tables[fact.name])
+        _copy(connection, upserts.copy(fact, upserts.incoming(fact)), tables[fact.name])
     for statement in (statements.TOUCH, statements.TOUCH_CARS, statements.COUNT_TOUCHED):
         connection.execute(statement)
     for fact in facts:
-        connection.execute(statements.upsert(fact))
+        connection.execute(upserts.upsert(fact))
     for statement in (
         *statements.UNDO,
         *statements.HIDE_RESTRICTED,
@@ -151,7 +151,7 @@ def _write(
         connection.execute(statement.encode())
     connection.execute(statements.FORGET_WAITING, [query_id])
     if len(waiting := tables.get(PENDING.name, PENDING.schema.empty_table())):
-        _copy(connection, statements.copy(PENDING, statements.table(PENDING)), waiting)
+        _copy(connection, upserts.copy(PENDING, upserts.table(PENDING)), waiting)
     rows = {fact.name: len(tables[fact.name]) for fact in facts}
     closing = [counts.blocks, counts.datagrams, counts.rejected_blocks, _json(counts.offsets), _json(rows)]
     connection.execute(statements.CLOSE, [*closing, query_id, batch_id])

@@ -8,7 +8,7 @@ import psycopg
 import pyarrow as pa
 import pytest
 
-from spark import sink, statements
+from spark import sink, statements, upserts
 from spark.errors import SinkUnavailable
 from spark.facts import FACTS
 from spark.sink import Counts, Sink, as_csv
@@ -59,6 +59,6 @@ def test_no_statement_names_a_schema() -> None:
     """A rebuild runs them on tables of another."""
     found = [each for each in vars(statements).values() if isinstance(each, str) and each != statements.__doc__]
     found += [each for pack in vars(statements).values() if isinstance(pack, tuple) for each in pack]
-    found += [statements.upsert(fact).as_string() for fact in FACTS.values()]
+    found += [upserts.upsert(fact).as_string() for fact in FACTS.values()]
     assert len(found) > 2 * len(FACTS)
     assert not [each for each in found if re.search(r"\bcore\b\"?\.", each)]
