@@ -32,6 +32,7 @@ BENCHMARKS = (
     "kafka_to_postgres",
     "lap_latency",
     "chain",
+    "rebuild",
     "kafka_outage",
     "kills",
 )

@@ -23,18 +23,16 @@ from pyspark.sql import SparkSession
 
 from benchmarks import grid, peers
 from benchmarks.load import CHANGING_AT, PACKET_ID_AT, sources
-from benchmarks.pipeline import running, settled
+from benchmarks.pipeline import running, settled, spark_session
 from benchmarks.report import Result, Row
 from f1_packets import PACKET_IDS
 from pitlane import replay
 from pitlane.capture import Datagram
 from pitlane.settings import REPOSITORY, KafkaSettings, SparkSettings
-from pitlane.stack import jdks
 from pitlane.stack.stack import Stack
 from pitlane.topics import topic
 from postgres import tables
 from spark import backfill
-from spark.runtime import session
 
 NAME = "kafka_to_postgres"
 VERSION = "3.28.1"
@@ -60,14 +58,11 @@ def run(quick: bool) -> Result:
             python = peers.python("quixstreams[postgresql]", VERSION)
         except peers.PeerMissing:
             python = None
-        spark = _session(stack)
-        try:
+        with spark_session(stack.settings(SparkSettings), NAME) as spark:
             for _ in range(rounds + 1):
                 ours.append(_ours(stack, spark, samples))
                 if python is not None:
                     theirs.append(_theirs(stack, str(python), samples))
-        finally:
-            spark.stop()
     rows = []
     for what, at in (("samples of a car read and accounted for", 0), ("rows written", 1)):
         mine, other = ([speed[at] for speed in speeds[1:]] for speeds in (ours, theirs))
@@ -109,11 +104,6 @@ def _fill(stack: Stack, rigs: int) -> int:
     if status["forwarded"] != len(lap_data) * rigs:
         raise RuntimeError(f"{len(lap_data) * rigs:,} datagrams were sent, NiFi has {status['forwarded']:,}")
     return len(lap_data) * rigs * race.config.cars
-
-
-def _session(stack: Stack) -> SparkSession:
-    os.environ["JAVA_HOME"] = str(jdks.jdk("Spark").home)
-    return session(stack.settings(SparkSettings), "kafka-to-postgres")
 
 
 def _ours(stack: Stack, spark: SparkSession, samples: int) -> Speed:

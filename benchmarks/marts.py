@@ -68,7 +68,7 @@ def write(settings: PostgresSettings, race: Race) -> None:
     sink = Sink(settings.conninfo("spark"))
     try:
         for number, (blocks, said) in enumerate(_batches(race)):
-            _write_session(settings, said)
+            write_sessions(settings, said)
             reduced = reduce([*sink.waiting(QUERY), *blocks], QUERY)
             counts = Counts(len(blocks), reduced.datagrams, reduced.rejected_blocks, {})
             sink.write(QUERY, number, reduced.tables, counts)
@@ -77,7 +77,8 @@ def write(settings: PostgresSettings, race: Race) -> None:
         sink.close()
 
 
-def _write_session(settings: PostgresSettings, said: list[SessionPacket]) -> None:
+def write_sessions(settings: PostgresSettings, said: list[SessionPacket]) -> None:
+    """What the gateway writes of session packets: the session, its samples and forecasts."""
     with psycopg.connect(settings.conninfo("gateway")) as gateway, gateway.cursor() as cursor:
         cursor.executemany(UPSERT_SESSION.encode(), [each.row.values() for each in said])
         cursor.executemany(INSERT_SAMPLE.encode(), list(changes((each.sample for each in said), {})))

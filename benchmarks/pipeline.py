@@ -18,13 +18,15 @@ from threading import Event
 from typing import Any, NamedTuple
 
 from kafka import KafkaConsumer, TopicPartition
+from pyspark.sql import SparkSession
 from rich.console import Console
 
 from f1_packets import block
-from pitlane.settings import HOME, REPOSITORY
-from pitlane.stack import throwaway
+from pitlane.settings import HOME, REPOSITORY, SparkSettings
+from pitlane.stack import jdks, throwaway
 from pitlane.stack.server import Server
 from pitlane.stack.stack import Stack
+from spark.runtime import session
 
 POLL_S = 0.25
 QUIET_S = 2.0
@@ -49,6 +51,17 @@ def running(*titles: str, **settings: object) -> Iterator[Stack]:
         yield stack
     finally:
         throwaway.delete(stack)
+
+
+@contextmanager
+def spark_session(settings: SparkSettings, name: str) -> Iterator[SparkSession]:
+    """A session of this process, on the JDK that the stack would take."""
+    os.environ["JAVA_HOME"] = str(jdks.jdk("Spark").home)
+    spark = session(settings, name)
+    try:
+        yield spark
+    finally:
+        spark.stop()
 
 
 def beside(kill: Callable[[], None], send: Callable[[Future[None]], None], over: Event) -> None:
