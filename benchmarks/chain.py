@@ -13,18 +13,15 @@ Aims: some 10,000 packets/s hold for three minutes; 30,000 hold.
 
 import statistics
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Event
 from typing import NamedTuple
 
 from benchmarks import grid, telegraf
 from benchmarks.load import Sent
 from benchmarks.peers import PeerMissing
 from benchmarks.pipeline import Meter as Processors
-from benchmarks.pipeline import running, wait
+from benchmarks.pipeline import meanwhile, running, wait
 from benchmarks.report import Result, Row, none
 from benchmarks.tables import compare
 from pitlane.arrivals import spark_read
@@ -141,7 +138,8 @@ def _drive(stack: Stack, rigs: int, laps: int, driven: int) -> Run:
     before = _waiting(stack)
     with Meter(stack) as meter, grid.driving(stack.ports.udp, rigs, laps, driven) as sender:
         processors = Processors(stack.gateway, stack.nifi, stack.kafka, stack.spark, stack.postgres)
-        with _watching(stack, before) as waiting:
+        waiting: list[int] = []
+        with meanwhile(lambda: waiting.append(_waiting(stack) - before), SAMPLE_S):
             sent = sender.end()
         cores = processors.cores()
         ended = time.monotonic()
@@ -166,25 +164,6 @@ def _drive(stack: Stack, rigs: int, laps: int, driven: int) -> Run:
         caught_up_s,
         stack.settings(SparkSettings).spark_trigger_s,
     )
-
-
-@contextmanager
-def _watching(stack: Stack, before: int) -> Iterator[list[int]]:
-    """What waits between gateway and Postgres, looked at every SAMPLE_S beside the body."""
-    seen: list[int] = []
-    over = Event()
-
-    def watch() -> None:
-        while not over.wait(SAMPLE_S):
-            seen.append(_waiting(stack) - before)
-
-    with ThreadPoolExecutor(1) as thread:
-        watching = thread.submit(watch)
-        try:
-            yield seen
-        finally:
-            over.set()
-        watching.result()
 
 
 def _waiting(stack: Stack) -> int:

@@ -10,15 +10,13 @@ Aim: p95 below 2 s.
 import statistics
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Event
 
 import numpy as np
 import psycopg
 
 from benchmarks import grid
-from benchmarks.pipeline import running
+from benchmarks.pipeline import meanwhile, running
 from benchmarks.report import Result, Row
 from f1_packets import PACKET_IDS, PACKETS
 from pitlane import replay
@@ -86,20 +84,13 @@ def crossings_s(race: Race) -> dict[Lap, float]:
 def _reading(stack: Stack, session_uid: int) -> Iterator[Mapping[Lap, float]]:
     """When (CLOCK_MONOTONIC) each lap's time was first readable."""
     seen: dict[Lap, float] = {}
-    over = Event()
     query = "SELECT car_index, lap_number FROM core.lap WHERE session_uid = %s AND lap_time_ms IS NOT NULL"
     signed = int.from_bytes(session_uid.to_bytes(8, "little"), "little", signed=True)
+    with psycopg.connect(stack.settings(PostgresSettings).conninfo("reader"), autocommit=True) as connection:
 
-    def read() -> None:
-        with psycopg.connect(stack.settings(PostgresSettings).conninfo("reader"), autocommit=True) as connection:
-            while not over.wait(LOOK_EVERY_S):
-                for lap in connection.execute(query, [signed]):
-                    seen.setdefault(lap, time.monotonic())
+        def look() -> None:
+            for lap in connection.execute(query, [signed]):
+                seen.setdefault(lap, time.monotonic())
 
-    with ThreadPoolExecutor(1) as thread:
-        reading = thread.submit(read)
-        try:
+        with meanwhile(look, LOOK_EVERY_S):
             yield seen
-        finally:
-            over.set()
-        reading.result()

@@ -75,6 +75,24 @@ def beside(kill: Callable[[], None], send: Callable[[Future[None]], None], over:
         killing.result()
 
 
+@contextmanager
+def meanwhile(look: Callable[[], None], every_s: float) -> Iterator[None]:
+    """Calls `look` again and again in a thread as long as the body lasts."""
+    over = Event()
+
+    def repeat() -> None:
+        while not over.wait(every_s):
+            look()
+
+    with ThreadPoolExecutor(1) as thread:
+        looking = thread.submit(repeat)
+        try:
+            yield
+        finally:
+            over.set()
+        looking.result()
+
+
 def wait(until: Callable[[], bool], timeout_s: float) -> bool:
     """Whether it came true in time."""
     deadline = time.monotonic() + timeout_s
