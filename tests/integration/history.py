@@ -8,8 +8,11 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import sql
 
-from pitlane.settings import PostgresSettings, SupersetSettings
+from pitlane.settings import PostgresSettings, SparkSettings, SupersetSettings
+from pitlane.stack import spark
+from pitlane.stack.broker import Broker
 from pitlane.stack.postgres import PostgresServer
+from pitlane.stack.stack import TOOLS
 from postgres import migrate, tables
 
 COMPARED = (
@@ -33,6 +36,19 @@ def fresh_database(server: PostgresServer, settings: SupersetSettings) -> Iterat
         with psycopg.connect(server.conninfo(), autocommit=True) as superuser:
             name = sql.Identifier(own.postgres_database)
             superuser.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
+
+def spark_settings(database: SupersetSettings, broker: Broker, **more: object) -> SparkSettings:
+    """For a stream or a batch from this broker into this database; `more` are settings by name, checkpoint and archive
+    among them."""
+    names = set(SparkSettings.model_fields) & set(SupersetSettings.model_fields)
+    return SparkSettings(
+        _env_file=None,  # type: ignore[call-arg]
+        **database.model_dump(include=names),
+        kafka_bootstrap=broker.address,
+        spark_jars=spark.install(TOOLS),
+        **more,  # type: ignore[arg-type]
+    )
 
 
 def content(settings: PostgresSettings) -> Content:

@@ -2,7 +2,6 @@
 blocks and batches, some of it twice, and read again, ends in byte-equal tables.
 """
 
-import os
 import random
 from collections.abc import Iterator
 
@@ -13,17 +12,14 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from pitlane.settings import SparkSettings, SupersetSettings
-from pitlane.stack import jdks, spark
+from pitlane.settings import SupersetSettings
 from pitlane.stack.broker import Broker
 from pitlane.stack.postgres import PostgresServer
-from pitlane.stack.stack import TOOLS
 from spark import backfill
-from spark.runtime import session
 from spark.sink import Sink
 from tests import flashbacks
 from tests.blocks import Timed, blocks
-from tests.integration.history import differences, dumped, empty, fresh_database
+from tests.integration.history import differences, dumped, empty, fresh_database, spark_settings
 from tests.integration.test_facts_sink import write
 from tests.integration.test_spark_facts import ledger, send, stream_all
 
@@ -118,29 +114,6 @@ def test_the_sink_ends_in_the_same_bytes(
         sink.close()
 
 
-@pytest.fixture(scope="module")
-def spark_session(own: SupersetSettings, broker: Broker) -> Iterator[SparkSession]:
-    before = dict(os.environ)
-    os.environ.update(jdks.jdk("Spark").environment(), SPARK_LOCAL_IP="127.0.0.1")
-    started = session(spark_settings(own, broker), "convergence")
-    yield started
-    started.stop()
-    os.environ.clear()
-    os.environ.update(before)
-
-
-def spark_settings(own: SupersetSettings, broker: Broker, **more: object) -> SparkSettings:
-    return SparkSettings(
-        _env_file=None,  # type: ignore[call-arg]
-        **own.model_dump(include=set(SparkSettings.model_fields) & set(SupersetSettings.model_fields)),
-        kafka_bootstrap=broker.address,
-        shards=SHARDS,
-        spark_jars=spark.install(TOOLS),
-        spark_trigger_s=0.1,
-        **more,  # type: ignore[arg-type]
-    )
-
-
 @examples(max_examples=2, **few)
 @given(**disorders, batches=st.integers(2, 4))
 def test_stream_and_batch_end_in_the_same_bytes(
@@ -164,7 +137,13 @@ def test_stream_and_batch_end_in_the_same_bytes(
         send(broker, blocks(sent, rig=rig, interval_ms=chance.choice([100, 1000])), shard, prefix)
     records = sum(count for name, count in broker.record_counts().items() if name.startswith(f"{prefix}."))
     settings = spark_settings(
-        own, broker, topic_prefix=prefix, spark_checkpoint=place, spark_max_blocks_per_batch=records // batches
+        own,
+        broker,
+        topic_prefix=prefix,
+        shards=SHARDS,
+        spark_checkpoint=place,
+        spark_trigger_s=0.1,
+        spark_max_blocks_per_batch=records // batches,
     )
     prepare(own)
     stream_all(spark_session, settings)

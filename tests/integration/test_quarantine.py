@@ -1,6 +1,5 @@
 """Kafka → Spark → Postgres with real servers: what breaks a rule is out of the facts, and its bytes can be read again."""
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,17 +10,14 @@ from psycopg.rows import dict_row
 from pyspark.sql import SparkSession
 
 from pitlane.settings import KafkaSettings, SparkSettings, SupersetSettings
-from pitlane.stack import jdks, spark
 from pitlane.stack.broker import Broker
 from pitlane.stack.postgres import PostgresServer
-from pitlane.stack.stack import TOOLS
 from pitlane.tap import Place, TapError, tap
 from spark import backfill
 from spark.jobs.blocks import Block
-from spark.runtime import session
 from tests.blocks import blocks
 from tests.handmade import lap_data, motion, status, telemetry
-from tests.integration.history import Content, content, empty, fresh_database
+from tests.integration.history import Content, content, empty, fresh_database, spark_settings
 from tests.integration.test_spark_facts import SHARDS, send, stream_all
 from tests.unit.test_quality import LAP, history
 
@@ -70,28 +66,15 @@ def own(
     for shard, rig in enumerate(RIGS):
         send(broker, sent_by(rig), shard, PREFIX)
     with fresh_database(postgres_server, database) as fresh:
-        yield SparkSettings(
-            _env_file=None,  # type: ignore[call-arg]
-            **fresh.model_dump(include=set(SparkSettings.model_fields) & set(SupersetSettings.model_fields)),
-            kafka_bootstrap=broker.address,
+        yield spark_settings(
+            fresh,
+            broker,
             topic_prefix=PREFIX,
             shards=SHARDS,
-            spark_jars=spark.install(TOOLS),
             spark_checkpoint=tmp_path_factory.mktemp("spark") / "checkpoint",
             spark_trigger_s=0.5,
             spark_max_blocks_per_batch=50,  # several micro-batches, and topics that are read unevenly
         )
-
-
-@pytest.fixture(scope="module")
-def spark_session(own: SparkSettings) -> Iterator[SparkSession]:
-    before = dict(os.environ)
-    os.environ.update(jdks.jdk("Spark").environment(), SPARK_LOCAL_IP="127.0.0.1")
-    spark_session = session(own, "tests")
-    yield spark_session
-    spark_session.stop()
-    os.environ.clear()
-    os.environ.update(before)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """The raw archive and the rebuild with real servers, against a simulated race's own manifest."""
 
 import contextlib
-import os
 import signal
 import subprocess
 import sys
@@ -23,23 +22,21 @@ from f1_packets import PACKET_NAMES, PACKETS
 from f1_packets.block import entries, entry_bytes
 from pitlane.settings import SparkSettings, SupersetSettings
 from pitlane.simulator import Manifest, Race, RaceConfig
-from pitlane.stack import jdks, spark
+from pitlane.stack import spark
 from pitlane.stack.broker import Broker
 from pitlane.stack.ports import Ports
 from pitlane.stack.postgres import PostgresServer
 from pitlane.stack.server import fetch
-from pitlane.stack.stack import TOOLS
 from pitlane.topics import fact_topics, topic
 from postgres import locks, shadow
 from spark import archive, archiving, progress, rebuild, stream
 from spark.errors import RebuildFailed
 from spark.jobs.blocks import Block
 from spark.metrics import Metrics
-from spark.runtime import session
 from spark.sink import Sink
 from tests import prometheus
 from tests.blocks import blocks
-from tests.integration.history import Content, content, empty, fresh_database
+from tests.integration.history import Content, content, empty, fresh_database, spark_settings
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -112,13 +109,11 @@ def settings(broker: Broker, _database: SupersetSettings, tmp_path: Path) -> Spa
     without_topics(broker)
     broker.create_topics(1, PREFIX)
     empty(_database)
-    return SparkSettings(
-        _env_file=None,  # type: ignore[call-arg]
-        **_database.model_dump(include=set(SparkSettings.model_fields) & set(SupersetSettings.model_fields)),
-        kafka_bootstrap=broker.address,
+    return spark_settings(
+        _database,
+        broker,
         topic_prefix=PREFIX,
         shards=1,
-        spark_jars=spark.install(TOOLS),
         spark_checkpoint=tmp_path / "spark" / "checkpoint",
         spark_archive=tmp_path / "archive",
         spark_trigger_s=0.5,
@@ -126,17 +121,6 @@ def settings(broker: Broker, _database: SupersetSettings, tmp_path: Path) -> Spa
         spark_max_blocks_per_batch=300,
         spark_port=Ports.free().spark,
     )
-
-
-@pytest.fixture(scope="module")
-def spark_session(broker: Broker, _database: SupersetSettings) -> Iterator[SparkSession]:
-    before = dict(os.environ)
-    os.environ.update(jdks.jdk("Spark").environment(), SPARK_LOCAL_IP="127.0.0.1")
-    made = session(SparkSettings(_env_file=None, spark_jars=spark.install(TOOLS)), "tests")  # type: ignore[call-arg]
-    yield made
-    made.stop()
-    os.environ.clear()
-    os.environ.update(before)
 
 
 def facts_of(spark_session: SparkSession, settings: SparkSettings) -> Content:

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -21,22 +20,20 @@ from pyspark.sql import SparkSession
 from f1_packets import PACKET_NAMES
 from pitlane import capture
 from pitlane.settings import SparkSettings, SupersetSettings
-from pitlane.stack import jdks, spark
+from pitlane.stack import spark
 from pitlane.stack.broker import Broker
 from pitlane.stack.ports import Ports
 from pitlane.stack.postgres import PostgresServer
 from pitlane.stack.server import fetch
-from pitlane.stack.stack import TOOLS
 from pitlane.topics import topic
 from postgres import tables
 from spark import backfill, stream
 from spark.jobs.blocks import Block
 from spark.metrics import Metrics
-from spark.runtime import session
 from spark.sink import Sink
 from tests import prometheus
 from tests.blocks import blocks
-from tests.integration.history import Content, content, empty, fresh_database
+from tests.integration.history import Content, content, empty, fresh_database, spark_settings
 from tests.peers import peer_decoder
 from tests.shared import TIME_TRIAL, needs_recordings
 from tests.spark_cluster import standalone
@@ -82,29 +79,16 @@ def facts_settings(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[SparkSettings]:
     with fresh_database(postgres_server, database) as own:
-        yield SparkSettings(
-            _env_file=None,  # type: ignore[call-arg]
-            **own.model_dump(include=set(SparkSettings.model_fields) & set(SupersetSettings.model_fields)),
-            kafka_bootstrap=broker.address,
+        yield spark_settings(
+            own,
+            broker,
             topic_prefix=PREFIX,
             shards=SHARDS,
-            spark_jars=spark.install(TOOLS),
             spark_checkpoint=tmp_path_factory.mktemp("spark") / "checkpoint",
             spark_archive=tmp_path_factory.mktemp("archive"),
             spark_trigger_s=0.5,
             spark_max_blocks_per_batch=1500,  # several micro-batches
         )
-
-
-@pytest.fixture(scope="module")
-def spark_session(facts_settings: SparkSettings) -> Iterator[SparkSession]:
-    before = dict(os.environ)
-    os.environ.update(jdks.jdk("Spark").environment(), SPARK_LOCAL_IP="127.0.0.1")
-    spark_session = session(facts_settings, "tests")
-    yield spark_session
-    spark_session.stop()
-    os.environ.clear()
-    os.environ.update(before)
 
 
 def with_checkpoint(settings: SparkSettings, name: str) -> SparkSettings:
