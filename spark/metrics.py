@@ -20,6 +20,7 @@ from pitlane.settings import SparkSettings
 from spark import progress
 from spark.errors import PortTaken
 from spark.facts import FACTS
+from spark.jobs.pending import WHOLE
 from spark.quality.rules import RULES
 from spark.tasks import Written
 
@@ -45,8 +46,11 @@ class Metrics(StreamingQueryListener):
         self._rows = self._counter("rows", "Rows handed to Postgres, also those that change nothing.", "fact")
         self._checked = self._counter("checked", "Rows of packets that a rule of quality was asked of.", "rule")
         self._quarantined = self._counter("quarantined", "Rows of packets that broke a rule.", "rule", "effect")
+        self._late = self._counter("late", "Datagrams given up without LapData of their frame.", "packet")
         for fact in FACTS:
             self._rows.labels(fact)
+        for packet in WHOLE[1:]:
+            self._late.labels(packet)
         for rule in RULES.values():
             self._checked.labels(rule.slug)
             self._quarantined.labels(rule.slug, rule.effect)
@@ -73,6 +77,9 @@ class Metrics(StreamingQueryListener):
             self._checked.labels(rule).inc(number)
         for rule, number in written.counts.broken.items():
             self._quarantined.labels(rule, RULES[rule].effect).inc(number)
+
+        for packet, number in written.counts.late.items():
+            self._late.labels(packet).inc(number)
 
     def failed(self) -> None:
         self._failures.inc()

@@ -43,6 +43,8 @@ class Counts(NamedTuple):
     """rule of quality → rows that it was asked of; not for the ledger, as `broken`"""
     broken: Mapping[str, int] = MappingProxyType({})
     """rule → rows that broke it, also those beyond the cap of core.quarantine"""
+    late: Mapping[str, int] = MappingProxyType({})
+    """packet → datagrams given up without LapData of their frame"""
 
 
 class Sink:

@@ -81,6 +81,7 @@ def reduce_shard(query_id: str, batches: Iterable[pa.RecordBatch]) -> Iterator[p
         "offsets": offsets,
         "checked": result.checked,
         "broken": result.broken,
+        "late": result.late,
     }
     payloads = {name: _ipc(rows) for name, rows in result.tables.items()} | {COUNTS: orjson.dumps(counts)}
     yield pa.record_batch([pa.array(payloads.keys()), pa.array(payloads.values(), pa.binary())], schema=REDUCED)
@@ -91,7 +92,7 @@ def collect(reduced: Iterable[tuple[str, bytes]]) -> tuple[dict[str, pa.Table], 
     parts: dict[str, list[pa.Table]] = {}
     blocks = datagrams = rejected = 0
     offsets: dict[str, dict[str, tuple[int, int]]] = {}
-    checked, broken = Counter[str](), Counter[str]()
+    checked, broken, late = Counter[str](), Counter[str](), Counter[str]()
     for name, payload in reduced:
         if name != COUNTS:
             parts.setdefault(name, []).append(pa.ipc.open_stream(payload).read_all())
@@ -102,11 +103,12 @@ def collect(reduced: Iterable[tuple[str, bytes]]) -> tuple[dict[str, pa.Table], 
         rejected += counts["rejected_blocks"]
         checked.update(counts["checked"])
         broken.update(counts["broken"])
+        late.update(counts["late"])
         for topic, shards in counts["offsets"].items():
             offsets.setdefault(topic, {}).update(shards)
     tables = {name: pa.concat_tables(found) for name, found in parts.items()}
     assert tables.keys() <= {*FACTS, PENDING.name}
-    return tables, Counts(blocks, datagrams, rejected, offsets, checked, broken)
+    return tables, Counts(blocks, datagrams, rejected, offsets, checked, broken, late)
 
 
 def _ipc(rows: pa.Table) -> bytes:

@@ -56,6 +56,8 @@ class Reduced(NamedTuple):
     """rule of quality → rows that it was asked of; what had waited was counted when it was read first"""
     broken: dict[str, int]
     """rule → rows that broke it"""
+    late: dict[str, int]
+    """`pending.Waiting.late`"""
 
 
 def reduce(blocks: Iterable[Block], query_id: str) -> Reduced:
@@ -74,11 +76,12 @@ def reduce(blocks: Iterable[Block], query_id: str) -> Reduced:
             parts[name].append(read(samples, decoded.sessions))
     tables = {name: pa.concat_tables(found) for name, found in parts.items() if found}
     tables["quarantine"] = quarantined
-    tables[PENDING.name] = pending.still_waiting(received, query_id)
+    tables[PENDING.name], late = pending.still_waiting(received, query_id)
     return Reduced(
         {name: rows for name, rows in tables.items() if len(rows)},
         received.datagrams,
         received.rejected_blocks,
         checked,
         broken,
+        late,
     )

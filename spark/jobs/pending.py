@@ -9,9 +9,11 @@ each sparse kind is kept always, as the mark of how far the kind has got, and th
 have no CarDamage, and only a later one tells that theirs is not still on its way.
 """
 
-from typing import Any
+from collections import Counter
+from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from f1_packets import PACKET_IDS, PACKETS, SESSION_END_ORDER
 from spark.facts import PENDING
@@ -39,17 +41,24 @@ WAIT_NS = 600 * 10**9
 """Counted in arrival time: the last frames of a rig that was switched off."""
 
 _IS_SPARSE = np.array([kind in SPARSE_PARTNERS for kind in KINDS])
+_IS_WHOLE = np.array([kind in WHOLE for kind in KINDS])
 _NEEDS = np.array([[other in NEEDS[kind] and other != kind for other in KINDS] for kind in KINDS])
 """[kind, other]"""
 _REACH = np.where(_IS_SPARSE, WAIT_FRAMES_SPARSE, WAIT_FRAMES)
 NO_PLAYER = 255
 
 
-def still_waiting(decoded: Decoded, query_id: str) -> Any:
-    """Rows of core.pending_datagram (pyarrow.Table): what may still find a partner, and the marks of the sparse kinds."""
+class Waiting(NamedTuple):
+    rows: pa.Table
+    """of core.pending_datagram: what may still find a partner, and the marks of the sparse kinds"""
+    late: Counter[str]
+    """packet → datagrams given up without LapData of their frame: they came too late for it, or it for them, or never"""
+
+
+def still_waiting(decoded: Decoded, query_id: str) -> Waiting:
     found = [s for s in decoded.samples if s.packet.name in KINDS]
     if not found:
-        return PENDING.schema.empty_table()
+        return Waiting(PENDING.schema.empty_table(), Counter())
     kind = np.concatenate([np.full(len(s.order), KINDS.index(s.packet.name)) for s in found])
     source = np.concatenate([np.full(len(s.order), i) for i, s in enumerate(found)])
     place = np.concatenate([np.arange(len(s.order)) for s in found])
@@ -76,10 +85,12 @@ def still_waiting(decoded: Decoded, query_id: str) -> Any:
     waits |= _IS_SPARSE[kind] & (order == newest[session, kind])
     waits &= arrival + np.uint64(WAIT_NS) >= arrival.max(initial=0)
 
+    # LapData itself may be here for its CarDamage alone, long after its frame was whole.
+    late = kind[~waits & _IS_WHOLE[kind] & ~there[frame, KINDS.index("lap_data")]]
     keep = np.flatnonzero(waits)
     sessions = decoded.sessions
     origin = np.concatenate([s.origin for s in found])[first][keep]
-    return PENDING.rows(
+    rows = PENDING.rows(
         {
             **sessions.key(session[keep]),
             "query_id": np.full(len(keep), query_id, object),
@@ -93,6 +104,7 @@ def still_waiting(decoded: Decoded, query_id: str) -> Any:
             ),
         }
     )
+    return Waiting(rows, Counter(KINDS[each] for each in late.tolist()))
 
 
 def _may_come(order: np.ndarray, session: np.ndarray, newest: np.ndarray, is_sent: np.ndarray) -> np.ndarray:

@@ -43,6 +43,17 @@ def test_a_frame_is_given_up_when_the_kind_it_lacks_has_moved_on() -> None:
     } | {(900, "status")}
 
 
+def test_what_comes_too_late_for_its_lap_data_is_counted_and_what_waited_for_its_damage_is_not() -> None:
+    whole = reduced(*[make(frame) for frame in (700, 760) for make in ALL[:4]])
+    assert (whole.late, {kind for _, kind in kept(whole)}) == ({}, {"lap"})
+    later = reduced(motion(700), *[make(900) for make in ALL], waiting=waiting(whole))
+    assert later.late == {}, "its LapData still waits for CarDamage"
+    assert reduced(motion(700), telemetry(700), *[make(901) for make in ALL], waiting=waiting(later)).late == {
+        "motion": 1,
+        "car_telemetry": 1,
+    }
+
+
 def test_lap_data_waits_for_the_sparse_kinds_until_they_have_passed() -> None:
     frames = [make(frame) for frame in (700, 739, 741) for make in ALL[:4]]
     result = reduced(*frames, *[motion_ex(frame) for frame in (700, 739, 741)], damage(780))

@@ -57,7 +57,9 @@ def test_a_micro_batch_is_counted_and_the_lag_is_by_topic(batch: StreamingQueryP
     metrics = Metrics()
     metrics.onQueryProgress(Event(batch))  # type: ignore[arg-type]
     metrics.written(Written(Counts(240, 1500, 2, {}), {"lap_trace": 900}))
-    metrics.written(Written(Counts(10, 50, 0, {}, {"speed": 400}, {"speed": 3}), {"lap_trace": 30, "event": 1}))
+    metrics.written(
+        Written(Counts(10, 50, 0, {}, {"speed": 400}, {"speed": 3}, {"motion": 7}), {"lap_trace": 30, "event": 1})
+    )
     metrics.failed()
     numbers = told(metrics)
     assert numbers["batch_seconds_count",] == 1
@@ -68,6 +70,7 @@ def test_a_micro_batch_is_counted_and_the_lag_is_by_topic(batch: StreamingQueryP
     assert (numbers["rows_total", "lap_trace"], numbers["rows_total", "event"]) == (930, 1)
     assert numbers["query_failures_total",] == 1
     assert (numbers["checked_total", "speed"], numbers["quarantined_total", "out", "speed"]) == (400, 3)
+    assert (numbers["late_total", "motion"], numbers["late_total", "car_status"]) == (7, 0)
     assert (numbers["checked_total", "gear"], numbers["quarantined_total", "flag", "fuel_rises"]) == (0, 0)
 
 
@@ -136,6 +139,7 @@ def there_is() -> dict[str, set[str]]:
     labels = {
         "lag_blocks": {"topic"},
         "rows_total": {"fact"},
+        "late_total": {"packet"},
         "checked_total": {"rule"},
         "quarantined_total": {"rule", "effect"},
     }
