@@ -1,10 +1,11 @@
 """From a car crossing the line to its lap being readable in Postgres, with one rig at 60 Hz.
 
 A simulated race at real speed goes the whole way. A lap counts from the moment when the first packet that shows the car
-behind the line is sent, until another connection reads the lap's time in core.lap. The game tells a lap's time in
-SessionHistory, which it sends for one car after the other: more than a second passes until it is a car's turn again.
+behind the line is sent, until another connection reads the lap's time in mart.lap. The game shows that time with the
+first sample of the next lap; there is none behind the flag, where SessionHistory tells it, which comes round to a car
+once in more than a second.
 
-Aim: p95 below 2 s.
+Aim: p95 below 2 s, of laps that another follows.
 """
 
 import statistics
@@ -16,7 +17,7 @@ import numpy as np
 import psycopg
 
 from benchmarks import grid
-from benchmarks.pipeline import meanwhile, running
+from benchmarks.pipeline import Meter, meanwhile, running
 from benchmarks.report import Result, Row
 from f1_packets import PACKET_IDS, PACKETS
 from pitlane import replay
@@ -29,7 +30,7 @@ LAPS = 4
 AIM_S = 2.0
 FINISHED = 3
 """Result status of a car that has taken the flag: it goes on under the number of its last lap."""
-LOOK_EVERY_S = 0.02
+LOOK_EVERY_S = 0.05
 LAST_WRITTEN_S = 15
 PACKET_ID_AT = 6
 
@@ -38,27 +39,35 @@ Lap = tuple[int, int]
 
 
 def run(quick: bool) -> Result:
-    race = grid.race_of(2 if quick else LAPS)
+    laps = 2 if quick else LAPS
+    race = grid.race_of(laps)
     crossed = crossings_s(race)
     with running("Gateway", "Spark") as stack:
         replay.send(grid.race_of(1, seed=1).datagrams(), port=stack.ports.udp, speed=2)  # JVMs compile meanwhile
         trigger_s = stack.settings(SparkSettings).spark_trigger_s
+        processors = Meter(stack.spark, stack.postgres)
         with _reading(stack, race.config.session_uid) as seen:
             begun = time.monotonic()
             replay.send(race.datagrams(), port=stack.ports.udp)
             time.sleep(LAST_WRITTEN_S)
-    taken_s = sorted(seen[lap] - begun - crossed[lap] for lap in crossed.keys() & seen.keys())
+        cores = processors.cores()
+    taken_s = {lap: seen[lap] - begun - crossed[lap] for lap in crossed.keys() & seen.keys()}
+    followed = sorted(seconds for (_, number), seconds in taken_s.items() if number < laps)
+    at_the_flag = sorted(seconds for (_, number), seconds in taken_s.items() if number == laps)
+    p50, p95 = (statistics.quantiles(followed, n=100)[percent - 1] for percent in (50, 95))
     missing = len(crossed.keys() - seen.keys())
-    cuts = statistics.quantiles(taken_s, n=100)
     rows = [
-        Row("line crossed to lap readable, p50", cuts[49], "s"),
-        Row("line crossed to lap readable, p95", cuts[94], "s", aim=f"below {AIM_S:g} s", met=cuts[94] < AIM_S),
-        Row("line crossed to lap readable, most", taken_s[-1], "s"),
+        Row("line crossed to lap readable, p50", p50, "s"),
+        Row("line crossed to lap readable, p95", p95, "s", aim=f"below {AIM_S:g} s", met=p95 < AIM_S),
+        Row("line crossed to lap readable, most", followed[-1], "s"),
+        Row("the same at the flag, p50", statistics.median(at_the_flag), "s"),
         Row("laps never readable", missing, "laps", aim="none", met=not missing),
+        *(Row(f"processor time of {name}", used, "cores") for name, used in cores.items()),
     ]
     notes = [
-        f"{len(taken_s):,} laps of {race.config.cars} cars, format {race.config.packet_format}; a micro-batch every "
-        f"{trigger_s:g} s, or as soon as the one before has ended. Looked at every {LOOK_EVERY_S * 1000:.0f} ms.",
+        f"{len(followed):,} laps of {race.config.cars} cars and {len(at_the_flag):,} at the flag, format "
+        f"{race.config.packet_format}; a micro-batch every {trigger_s:g} s, or as soon as the one before has ended. Looked at "
+        f"every {LOOK_EVERY_S * 1000:.0f} ms.",
     ]
     return Result(NAME, "From the line to the lap in Postgres", rows, notes)
 
@@ -84,7 +93,7 @@ def crossings_s(race: Race) -> dict[Lap, float]:
 def _reading(stack: Stack, session_uid: int) -> Iterator[Mapping[Lap, float]]:
     """When (CLOCK_MONOTONIC) each lap's time was first readable."""
     seen: dict[Lap, float] = {}
-    query = "SELECT car_index, lap_number FROM core.lap WHERE session_uid = %s AND lap_time_ms IS NOT NULL"
+    query = "SELECT car_index, lap_number FROM mart.lap WHERE session_uid = %s AND lap_time_ms IS NOT NULL"
     signed = int.from_bytes(session_uid.to_bytes(8, "little"), "little", signed=True)
     with psycopg.connect(stack.settings(PostgresSettings).conninfo("reader"), autocommit=True) as connection:
 

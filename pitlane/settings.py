@@ -173,7 +173,7 @@ class GatewaySettings(PostgresSettings, ShardSettings, BlocksSettings):
 class SparkSettings(KafkaSettings, PostgresSettings):
     spark_master: str = "local[2]"
     """local[2], spark://HOST:PORT, yarn …"""
-    spark_trigger_s: float = 2.0
+    spark_trigger_s: float = 1.0
     """Seconds from one micro-batch to the next."""
     spark_jars: Path = HOME / "tools" / "spark-jars"
     spark_checkpoint: Path = STACK_HOME / "spark-checkpoint"

@@ -24,6 +24,7 @@ lap = Table(
         "gap_to_leader_ms", Integer, "at that sample; 0 = leads, NULL = not sent or not to be trusted", group="place"
     ),
     value("gap_to_ahead_ms", Integer, "to the car one place ahead; NULL likewise, and for who leads", group="place"),
+    value("previous_lap_time_ms", Integer, "of the lap before, as shown at that sample; NULL = none", group="place"),
     value("corner_cutting_warnings", SmallInteger, "in the session so far", group="place"),
     value("total_warnings", SmallInteger, "in the session so far", group="place"),
     value("penalties_s", SmallInteger, "added to the car's time so far", group="place"),

@@ -1,3 +1,5 @@
+-- A lap's time is told by SessionHistory, which comes round to a car every second. Until it has, the time is what LapData
+-- shows at the begin of the next lap; not longer, because it goes on showing that when a later lap has no time at all.
 -- The best of a session is its fastest valid lap; only where no lap was valid, the fastest of all.
 -- Only flying laps can be compared with each other: complete, no pit lane in them, not the standing start of a race.
 -- overlay_place ranks the laps for being laid over each other: first the best lap of each driver, fastest first, then
@@ -12,11 +14,11 @@ SELECT
     l.car_index,
     l.driver_label,
     l.lap_number,
-    l.driver_label || ' · lap ' || l.lap_number || coalesce(' · ' || mart.clock(l.lap_time_ms), '') AS lap_label,
-    l.lap_time_ms,
-    l.lap_time_ms / 1000.0::float8 AS lap_time_s,
-    mart.clock(l.lap_time_ms) AS lap_time,
-    (l.lap_time_ms - coalesce(l.best_valid_ms, l.best_ms)) / 1000.0::float8 AS delta_to_best_s,
+    l.driver_label || ' · lap ' || l.lap_number || coalesce(' · ' || mart.clock(l.shown_ms), '') AS lap_label,
+    l.shown_ms AS lap_time_ms,
+    l.shown_ms / 1000.0::float8 AS lap_time_s,
+    mart.clock(l.shown_ms) AS lap_time,
+    (l.shown_ms - coalesce(l.best_valid_ms, l.best_ms)) / 1000.0::float8 AS delta_to_best_s,
     l.sector1_ms / 1000.0::float8 AS sector1_s,
     l.sector2_ms / 1000.0::float8 AS sector2_s,
     l.sector3_ms / 1000.0::float8 AS sector3_s,
@@ -32,7 +34,7 @@ SELECT
     l.tyre_age_laps,
     coalesce(l.is_pit_lap, false) AS is_pit_lap,
     CASE
-        WHEN l.lap_time_ms IS NULL THEN 'Incomplete'
+        WHEN l.shown_ms IS NULL THEN 'Incomplete'
         WHEN l.is_pit_lap THEN 'Pit'
         WHEN l.lap_number = 1 AND s.is_race THEN 'Start'
         ELSE 'Flying'
@@ -57,20 +59,21 @@ FROM mart.session AS s
 CROSS JOIN LATERAL (
     SELECT
         ranked.*,
-        min(ranked.lap_time_ms) FILTER (WHERE ranked.is_valid) OVER () AS best_valid_ms,
-        min(ranked.lap_time_ms) OVER () AS best_ms,
+        min(ranked.shown_ms) FILTER (WHERE ranked.is_valid) OVER () AS best_valid_ms,
+        min(ranked.shown_ms) OVER () AS best_ms,
         row_number() OVER (
             ORDER BY
                 ranked.is_traced DESC,
                 ranked.of_driver > 1,
                 ranked.is_valid DESC NULLS LAST,
-                ranked.lap_time_ms,
+                ranked.shown_ms,
                 ranked.coverage DESC NULLS LAST,
                 ranked.car_index
         ) AS place
     FROM (
         SELECT
             lap.*,
+            told.shown_ms,
             car.driver_label,
             traced.is_traced,
             row_number() OVER (
@@ -78,15 +81,18 @@ CROSS JOIN LATERAL (
                 ORDER BY
                     traced.is_traced DESC,
                     lap.is_valid DESC NULLS LAST,
-                    lap.lap_time_ms,
+                    told.shown_ms,
                     lap.coverage DESC NULLS LAST,
                     lap.lap_number
             ) AS of_driver
         FROM mart.car
         JOIN core.lap USING (session_uid, rig, car_index)
-        CROSS JOIN LATERAL (
-            SELECT coalesce(lap.lap_time_ms > 0 AND lap.coverage >= 0.8, false)
-        ) AS traced (is_traced)
+        LEFT JOIN core.lap AS following
+            ON following.session_uid = lap.session_uid AND following.rig = lap.rig
+            AND following.car_index = lap.car_index AND following.lap_number = lap.lap_number + 1
+            AND following.history_frame IS NULL
+        CROSS JOIN LATERAL (SELECT coalesce(lap.lap_time_ms, following.previous_lap_time_ms)) AS told (shown_ms)
+        CROSS JOIN LATERAL (SELECT coalesce(told.shown_ms > 0 AND lap.coverage >= 0.8, false)) AS traced (is_traced)
         WHERE car.session_uid = s.session_uid
     ) AS ranked
 ) AS l

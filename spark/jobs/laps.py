@@ -34,6 +34,7 @@ def lap_place(rows: CarFrames, sessions: Sessions) -> pa.Table:
             "position": rows.lap("car_position"),
             "gap_to_leader_ms": to_leader,
             "gap_to_ahead_ms": to_ahead,
+            "previous_lap_time_ms": none_if_zero(rows.lap("last_lap_time_ms")),
             "corner_cutting_warnings": rows.lap("corner_cutting_warnings"),
             "total_warnings": rows.lap("total_warnings"),
             "penalties_s": rows.lap("penalties_s"),

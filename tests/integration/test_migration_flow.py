@@ -21,7 +21,7 @@ from spark.sink import Counts, Sink
 from tests.blocks import blocks
 from tests.integration.history import Content, content, empty, fresh_database
 
-BEFORE = "0006"
+BEFORE = "0007"
 """The tables as they were when every trace was one table; today's sink can write them."""
 QUERY = "query"
 BATCHES = 12

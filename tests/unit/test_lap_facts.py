@@ -99,10 +99,12 @@ def test_the_last_sample_of_a_lap_says_what_the_stewards_noted() -> None:
     noted = {
         "penalties_s": 5, "total_warnings": 3, "corner_cutting_warnings": 2, "num_unserved_drive_through_pens": 1,
         "num_unserved_stop_go_pens": 1, "speed_trap_fastest_speed_kmh": 331.5, "speed_trap_fastest_lap": 2,
+        "last_lap_time_ms": 83_123,
     }  # fmt: skip
     (row,) = rows(reduced(lap_data(700), lap_data(701, {3: noted})), "lap_place")
     assert row == {
-        **KEY, "position": 1, "gap_to_leader_ms": 0, "gap_to_ahead_ms": None, "corner_cutting_warnings": 2,
+        **KEY, "position": 1, "gap_to_leader_ms": 0, "gap_to_ahead_ms": None,
+        "previous_lap_time_ms": 83_123, "corner_cutting_warnings": 2,
         "total_warnings": 3, "penalties_s": 5, "unserved_drive_throughs": 1, "unserved_stop_gos": 1,
         "speed_trap_best_kmh": 331.5, "speed_trap_best_lap": 2, "overall_frame": 701,
     }  # fmt: skip

@@ -5,8 +5,8 @@ Every row is moved, which holds up the writers for about five seconds for each r
 
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
