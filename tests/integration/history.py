@@ -68,7 +68,8 @@ def dumped(settings: PostgresSettings) -> list[str]:
         for table in tables.metadata.sorted_tables:
             if table.schema != "core" or table in BOOKKEEPING:
                 continue
-            query = sql.SQL("COPY (SELECT * FROM core.{}) TO STDOUT").format(sql.Identifier(table.name))
+            columns = sql.SQL(", ").join(map(sql.Identifier, table.columns.keys()))
+            query = sql.SQL("COPY (SELECT {} FROM core.{}) TO STDOUT").format(columns, sql.Identifier(table.name))
             with reader.cursor().copy(query) as rows:
                 lines += [f"{table.name}\t{bytes(row).decode().removesuffix(chr(10))}" for row in rows]
     return sorted(lines)
