@@ -55,8 +55,10 @@ UNION SELECT session_uid, rig, car_index FROM new_participant WHERE was_restrict
 UNION SELECT session_uid, rig, car_index FROM new_lap_place
 UNION SELECT session_uid, rig, car_index FROM new_lap_line
 """
-COUNT_TOUCHED = "ANALYZE touched_lap, touched_car"
-"""Without it Postgres takes them for a thousand rows, and reads the whole history rather than a few cars' laps by key."""
+_LAP = "session_uid, rig, car_index, lap_number"
+COUNT_TOUCHED = f"ANALYZE touched_lap, touched_car, new_lap_trace ({_LAP}), new_player_trace ({_LAP})"
+"""Without it Postgres takes them for a thousand rows, and reads the whole history rather than a few cars' laps by key; or
+compares every row of a large batch with every lap in it."""
 
 _TOUCHED = "(x.session_uid, x.rig, x.car_index, x.lap_number) = (k.session_uid, k.rig, k.car_index, k.lap_number)"
 
