@@ -19,6 +19,7 @@ import psycopg
 from benchmarks import grid
 from benchmarks.pipeline import Meter, meanwhile, running
 from benchmarks.report import Result, Row
+from benchmarks.tables import signed
 from f1_packets import PACKET_IDS, PACKETS
 from pitlane import replay
 from pitlane.settings import PostgresSettings, SparkSettings
@@ -94,11 +95,10 @@ def _reading(stack: Stack, session_uid: int) -> Iterator[Mapping[Lap, float]]:
     """When (CLOCK_MONOTONIC) each lap's time was first readable."""
     seen: dict[Lap, float] = {}
     query = "SELECT car_index, lap_number FROM mart.lap WHERE session_uid = %s AND lap_time_ms IS NOT NULL"
-    signed = int.from_bytes(session_uid.to_bytes(8, "little"), "little", signed=True)
     with psycopg.connect(stack.settings(PostgresSettings).conninfo("reader"), autocommit=True) as connection:
 
         def look() -> None:
-            for lap in connection.execute(query, [signed]):
+            for lap in connection.execute(query, [signed(session_uid)]):
                 seen.setdefault(lap, time.monotonic())
 
         with meanwhile(look, LOOK_EVERY_S):

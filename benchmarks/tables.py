@@ -61,7 +61,7 @@ def compare(stack: Stack, race: Race, truth: Manifest, lost: Sequence[Lost]) -> 
         found = []
         for name, rows, key, explains in tables:
             query = f"SELECT * FROM core.{name} WHERE session_uid = %s"
-            held = reader.execute(query, [_signed(truth.session.session_uid)]).fetchall()
+            held = reader.execute(query, [signed(truth.session.session_uid)]).fetchall()
             found += [Difference(f"{name} {text}", explains(row)) for row, text in differences(held, _plain(rows), key)]
         return found
 
@@ -118,6 +118,6 @@ def _spans(race: Race) -> dict[tuple[int, int], tuple[int, int]]:
     return found
 
 
-def _signed(session_uid: int) -> int:
+def signed(session_uid: int) -> int:
     """As Postgres keeps it: a bigint."""
     return session_uid - 2**64 if session_uid >= 2**63 else session_uid

@@ -77,7 +77,6 @@ class Metrics(StreamingQueryListener):
             self._checked.labels(rule).inc(number)
         for rule, number in written.counts.broken.items():
             self._quarantined.labels(rule, RULES[rule].effect).inc(number)
-
         for packet, number in written.counts.late.items():
             self._late.labels(packet).inc(number)
 

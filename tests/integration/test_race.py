@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from benchmarks.tables import signed
 from f1_packets import FORMATS
 from pitlane import capture, replay
 from pitlane.settings import PostgresSettings
@@ -32,11 +33,6 @@ Rows = list[dict[str, Any]]
 def reader(stack: Stack) -> Iterator[psycopg.Connection[dict[str, Any]]]:
     with psycopg.connect(stack.settings(PostgresSettings).conninfo("reader"), row_factory=dict_row) as connection:
         yield connection
-
-
-def signed(session_uid: int) -> int:
-    """As Postgres keeps it: a bigint."""
-    return session_uid - 2**64 if session_uid >= 2**63 else session_uid
 
 
 def table(reader: psycopg.Connection[dict[str, Any]], name: str, session_uid: int, order: str) -> Rows:
