@@ -18,6 +18,7 @@ from kafka import KafkaAdminClient, KafkaProducer
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
+from benchmarks.tables import signed
 from f1_packets import PACKET_NAMES, PACKETS
 from f1_packets.block import entries, entry_bytes
 from pitlane.settings import SparkSettings, SupersetSettings
@@ -55,7 +56,7 @@ class Sent:
         self.datagrams = [(START_NS + int(at * 1e9), raw) for at, raw in race.datagrams()]
         self.blocks: list[Block] = blocks(self.datagrams, rig=rig, interval_ms=2000)
         uid = self.truth.session.session_uid
-        self.uid = uid - 2**64 if uid >= 2**63 else uid
+        self.uid = signed(uid)
         self.hex = f"{uid:016x}"
 
     def send(self, broker: Broker, part: slice = slice(None)) -> None:
@@ -92,8 +93,8 @@ def _database(postgres_server: PostgresServer, database: SupersetSettings) -> It
         yield own
 
 
-def without_topics(broker: Broker) -> None:
-    """As if retention had deleted all."""
+def empty_topics(broker: Broker) -> None:
+    """As if retention had deleted all: topics made anew count their offsets from 0."""
     admin = KafkaAdminClient(bootstrap_servers=broker.address)
     try:
         admin.delete_topics([name for name in fact_topics(PREFIX) if name in admin.list_topics()])
@@ -101,13 +102,13 @@ def without_topics(broker: Broker) -> None:
             time.sleep(0.1)
     finally:
         admin.close()
+    broker.create_topics(1, PREFIX)
 
 
 @pytest.fixture
 def settings(broker: Broker, _database: SupersetSettings, tmp_path: Path) -> SparkSettings:
     """Empty topics, tables, archive and checkpoints."""
-    without_topics(broker)
-    broker.create_topics(1, PREFIX)
+    empty_topics(broker)
     empty(_database)
     return spark_settings(
         _database,
@@ -260,8 +261,7 @@ def test_a_decoder_fix_reaches_sessions_that_only_the_archive_has(
     first.send(broker)
     facts_of(spark_session, settings)
     archived(spark_session, settings)
-    without_topics(broker)
-    broker.create_topics(1, PREFIX)
+    empty_topics(broker)
     second.send(broker)  # under the offsets that the first race had before
     later = settings.model_copy(update={"spark_checkpoint": settings.spark_checkpoint.parent / "b" / "checkpoint"})
     right = facts_of(spark_session, later)
@@ -302,8 +302,7 @@ def test_sessions_whose_raw_data_is_gone_stay_as_they_are(
         race.enter(settings)
         race.send(broker)
     right = facts_of(spark_session, settings)
-    without_topics(broker)
-    broker.create_topics(1, PREFIX)
+    empty_topics(broker)
     first.send(broker, slice(len(first.blocks) // 2, None))
     damage(settings, second.uid)
     damaged = content(settings)
@@ -329,8 +328,7 @@ def test_the_stream_writes_on_meanwhile(
         race.enter(settings)
         race.send(broker)
     right = facts_of(spark_session, settings)
-    without_topics(broker)
-    broker.create_topics(1, PREFIX)
+    empty_topics(broker)
     empty(settings)
     for race in races:
         race.enter(settings)

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from playwright.async_api import Browser, Page, Response, async_playwright, expect
 
+from benchmarks.tables import signed
 from pitlane.settings import SupersetSettings
 from pitlane.simulator import Manifest, Race, RaceConfig
 from pitlane.stack.stack import Stack
@@ -222,8 +223,3 @@ def test_charts_are_read_by_the_role_that_cannot_write(
         connections = connection.execute("SELECT database_name, sqlalchemy_uri, allow_dml FROM dbs").fetchall()
     place = f"{database.postgres_host}:{database.postgres_port}/{database.postgres_database}"
     assert connections == [("Pitlane", f"postgresql+psycopg2://pitlane_reader:XXXXXXXXXX@{place}", False)]
-
-
-def signed(session_uid: int) -> int:
-    """As Postgres keeps it: a bigint."""
-    return session_uid - 2**64 if session_uid >= 2**63 else session_uid
