@@ -24,9 +24,11 @@ SELECT
     s.red_flag_periods
 FROM mart.session AS s
 CROSS JOIN LATERAL (
-    SELECT count(DISTINCT l.car_index) AS drivers, max(l.lap_number) AS laps
+    SELECT  -- a driver counts from the start on, a lap when it is complete
+        count(DISTINCT l.car_index) AS drivers,
+        max(l.lap_number) FILTER (WHERE l.lap_time_ms IS NOT NULL) AS laps
     FROM core.lap AS l
-    WHERE l.session_uid = s.session_uid AND l.lap_time_ms IS NOT NULL
+    WHERE l.session_uid = s.session_uid
 ) AS field
 LEFT JOIN LATERAL (
     SELECT r.driver_label, r.team, r.time_or_gap

@@ -99,8 +99,10 @@ class Visit:
 async def visit(
     request: pytest.FixtureRequest, superset_server: SupersetServer, database: SupersetSettings
 ) -> AsyncIterator[Visit]:
-    """A browser on a dashboard (Race history, unless a test asks for another by its slug), logged in through the form. Tall enough for every chart to be in sight: Superset
-    draws only those."""
+    """A browser on a dashboard (Race history, unless a test asks for another by its slug), logged in through the form.
+
+    Tall enough for every chart to be in sight: Superset draws only those.
+    """
     async with async_playwright() as playwright:
         browser: Browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = await browser.new_page(viewport={"width": 1440, "height": 6200})

@@ -38,9 +38,21 @@ class Drops(Counter[str]):
         self[reason] += sums.total
 
 
+OPEN: list[Spool] = []
+
+
+@pytest.fixture(autouse=True)
+def _closed():
+    """No test leaves files open: beyond a thousand of them, select() in pyspark's callback server dies unheard."""
+    yield
+    while OPEN:
+        OPEN.pop().close()
+
+
 def opened(folder: Path, limit_bytes: int = LARGE, segment_bytes: int = LARGE) -> tuple[Spool, Drops]:
     drops = Drops()
-    return Spool(folder, limit_bytes, drops, segment_bytes), drops
+    OPEN.append(Spool(folder, limit_bytes, drops, segment_bytes))
+    return OPEN[-1], drops
 
 
 def put(spool: Spool, *blocks: Block, note: object = None) -> None:
