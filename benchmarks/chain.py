@@ -17,13 +17,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import psycopg
-
 from benchmarks import grid, telegraf
 from benchmarks.load import Sent
 from benchmarks.peers import PeerMissing
 from benchmarks.pipeline import Meter as Processors
-from benchmarks.pipeline import meanwhile, running, wait
+from benchmarks.pipeline import asked, meanwhile, running, wait
 from benchmarks.report import Result, Row, none
 from benchmarks.tables import compare
 from pitlane.arrivals import spark_read
@@ -184,10 +182,7 @@ def _waiting(stack: Stack) -> int:
 
 def _batches(stack: Stack) -> int:
     """Micro-batches written so far."""
-    with psycopg.connect(stack.settings(PostgresSettings).conninfo("owner")) as owner:
-        row = owner.execute("SELECT count(*) FROM core.ledger").fetchone()
-    assert row is not None
-    return int(row[0])
+    return asked(stack, "SELECT count(*) FROM core.ledger")
 
 
 def _rows(run: Run) -> list[Row]:

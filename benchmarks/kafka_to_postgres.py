@@ -25,7 +25,7 @@ from pyspark.sql import SparkSession
 
 from benchmarks import grid, peers
 from benchmarks.load import CHANGING_AT, PACKET_ID_AT, sources
-from benchmarks.pipeline import running, settled, spark_session
+from benchmarks.pipeline import answer, running, settled, spark_session
 from benchmarks.report import Result, Row
 from f1_packets import PACKET_IDS
 from pitlane import replay
@@ -119,7 +119,7 @@ def _ours(stack: Stack, spark: SparkSession, samples: int) -> Speed:
         begun = time.monotonic()
         backfill.write(spark, settings, lambda done, total: None)
         seconds = time.monotonic() - begun
-        rows = sum(_count(owner, f"core.{name}") for name in FACTS)
+        rows = sum(answer(owner, f"SELECT count(*) FROM core.{name}") for name in FACTS)
     return samples / seconds, rows / seconds
 
 
@@ -135,7 +135,7 @@ def _theirs(stack: Stack, python: str, samples: int) -> Speed:
                 raise RuntimeError(f"{PEER} did not write {samples:,} rows within {TIMEOUT_S} s")
             time.sleep(0.25)
         seconds = time.monotonic() - begun
-        if (rows := sum(_count(connection, name) for name in PACKETS)) != samples:
+        if (rows := sum(answer(connection, f"SELECT count(*) FROM {name}") for name in PACKETS)) != samples:
             raise RuntimeError(f"{PEER} wrote {rows:,} rows for {samples:,} samples")
     return samples / seconds, samples / seconds
 
@@ -167,19 +167,7 @@ def _reading(stack: Stack, python: str) -> Iterator[float]:
 
 def _inserted(connection: psycopg.Connection) -> int:
     """Rows in all tables by Postgres' own statistics, a second late at most: to count them would slow the writer down."""
-    row = connection.execute("SELECT coalesce(sum(n_tup_ins), 0) FROM pg_stat_user_tables").fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def _count(connection: psycopg.Connection, table: str) -> int:
-    """0 for a table that is not there yet."""
-    found = connection.execute("SELECT to_regclass(%s) IS NOT NULL", [table]).fetchone()
-    if found is None or not found[0]:
-        return 0
-    row = connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone()
-    assert row is not None
-    return int(row[0])
+    return answer(connection, "SELECT coalesce(sum(n_tup_ins), 0) FROM pg_stat_user_tables")
 
 
 def _listed(rates: list[float]) -> str:

@@ -24,7 +24,7 @@ from typing import NamedTuple
 import psycopg
 
 from benchmarks.crash import digest
-from benchmarks.pipeline import InKafka, Status, beside, in_kafka, running, unaccounted, wait
+from benchmarks.pipeline import InKafka, Status, asked, beside, in_kafka, running, unaccounted, wait
 from benchmarks.report import Result, Row, none
 from benchmarks.tables import Difference, compare
 from f1_packets import PACKET_IDS, PACKET_NAMES
@@ -128,13 +128,13 @@ class Siege:
     def _news(self) -> int:
         """What has come out of the victim so far: records, of Spark micro-batches."""
         if self._victim is self._stack.spark:
-            return int(_asked(self._stack, "SELECT count(*) FROM core.ledger"))
+            return asked(self._stack, "SELECT count(*) FROM core.ledger")
         return sum(self._stack.kafka.record_counts().values())
 
 
 def is_writing(stack: Stack) -> bool:
     """Whether Spark's writer is inside a transaction that has written something."""
-    return bool(_asked(stack, "SELECT count(backend_xid) FROM pg_stat_activity WHERE usename = 'pitlane_spark'"))
+    return bool(asked(stack, "SELECT count(backend_xid) FROM pg_stat_activity WHERE usename = 'pitlane_spark'"))
 
 
 @contextmanager
@@ -143,18 +143,10 @@ def writing(stack: Stack) -> Iterator[None]:
     waits = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'pitlane_spark' AND wait_event_type = 'Lock'"
     with psycopg.connect(stack.settings(PostgresSettings).conninfo("owner")) as holder:
         holder.execute("LOCK TABLE core.lap IN EXCLUSIVE MODE")
-        if not wait(lambda: bool(_asked(stack, waits)), AGAIN_S):
+        if not wait(lambda: bool(asked(stack, waits)), AGAIN_S):
             raise RuntimeError(f"Spark did not write within {AGAIN_S} s")
         yield
         holder.rollback()
-
-
-def _asked(stack: Stack, query: str) -> int:
-    database = stack.settings(PostgresSettings).postgres_database
-    with psycopg.connect(stack.postgres.conninfo(database)) as superuser:
-        row = superuser.execute(query.encode()).fetchone()
-    assert row is not None
-    return int(row[0])
 
 
 def arrived(meter: Meter, siege: Siege) -> list[str]:

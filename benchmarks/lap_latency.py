@@ -19,8 +19,7 @@ import psycopg
 from benchmarks import grid
 from benchmarks.pipeline import Meter, meanwhile, running
 from benchmarks.report import Result, Row
-from benchmarks.tables import signed
-from f1_packets import PACKET_IDS, PACKETS
+from f1_packets import PACKET_IDS, PACKETS, signed_uid
 from pitlane import replay
 from pitlane.settings import PostgresSettings, SparkSettings
 from pitlane.simulator import Race
@@ -98,7 +97,7 @@ def _reading(stack: Stack, session_uid: int) -> Iterator[Mapping[Lap, float]]:
     with psycopg.connect(stack.settings(PostgresSettings).conninfo("reader"), autocommit=True) as connection:
 
         def look() -> None:
-            for lap in connection.execute(query, [signed(session_uid)]):
+            for lap in connection.execute(query, [signed_uid(session_uid)]):
                 seen.setdefault(lap, time.monotonic())
 
         with meanwhile(look, LOOK_EVERY_S):

@@ -1,4 +1,4 @@
-"""What the gateway's benchmarks run against: a whole stack of its own, its processors' time, and what is in Kafka.
+"""What benchmarks run against: a whole stack of its own, its processors' time, what Kafka and Postgres hold.
 
 Nothing of it is the demo's: its folder (`.pitlane/bench-stack/PID`) is made for one benchmark and deleted after it.
 """
@@ -17,12 +17,13 @@ from itertools import pairwise
 from threading import Event
 from typing import Any, NamedTuple
 
+import psycopg
 from kafka import KafkaConsumer, TopicPartition
 from pyspark.sql import SparkSession
 from rich.console import Console
 
 from f1_packets import block
-from pitlane.settings import HOME, REPOSITORY, SparkSettings
+from pitlane.settings import HOME, REPOSITORY, PostgresSettings, SparkSettings
 from pitlane.stack import jdks, throwaway
 from pitlane.stack.server import Server
 from pitlane.stack.stack import Stack
@@ -101,6 +102,20 @@ def wait(until: Callable[[], bool], timeout_s: float) -> bool:
             return False
         time.sleep(POLL_S)
     return True
+
+
+def answer(connection: psycopg.Connection, query: str) -> int:
+    """What a query answers that gives one number."""
+    row = connection.execute(query.encode()).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def asked(stack: Stack, query: str) -> int:
+    """`answer` of Pitlane's own database, which the superuser asks."""
+    database = stack.settings(PostgresSettings).postgres_database
+    with psycopg.connect(stack.postgres.conninfo(database)) as superuser:
+        return answer(superuser, query)
 
 
 def settled(stack: Stack, timeout_s: float = 180) -> Status:

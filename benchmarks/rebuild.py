@@ -15,7 +15,7 @@ import psycopg
 from benchmarks import archive_size
 from benchmarks.mart_queries import AIM_MS, timings
 from benchmarks.marts import write_sessions
-from benchmarks.pipeline import running, spark_session
+from benchmarks.pipeline import answer, running, spark_session
 from benchmarks.report import Result, Row
 from benchmarks.tables import compare
 from f1_packets import identify, read_header
@@ -49,7 +49,7 @@ def run(quick: bool) -> Result:
         differences = [each.text for race in races for each in compare(stack, race, race.manifest(), [])]
         with psycopg.connect(settings.conninfo("reader"), autocommit=True) as reader:
             views = timings(reader)
-            (trace,) = reader.execute("SELECT count(*) FROM core.lap_trace").fetchone() or (0,)
+            trace = answer(reader, "SELECT count(*) FROM core.lap_trace")
     raced_s = sum(race.duration_s for race in races)
     slowest = max(views, key=lambda row: row.ours or 0)
     rows = [

@@ -9,6 +9,7 @@ import numpy as np
 import psycopg
 from psycopg.rows import dict_row
 
+from f1_packets import signed_uid
 from pitlane.settings import PostgresSettings
 from pitlane.simulator import Race
 from pitlane.simulator.manifest import Manifest
@@ -61,7 +62,7 @@ def compare(stack: Stack, race: Race, truth: Manifest, lost: Sequence[Lost]) -> 
         found = []
         for name, rows, key, explains in tables:
             query = f"SELECT * FROM core.{name} WHERE session_uid = %s"
-            held = reader.execute(query, [signed(truth.session.session_uid)]).fetchall()
+            held = reader.execute(query, [signed_uid(truth.session.session_uid)]).fetchall()
             found += [Difference(f"{name} {text}", explains(row)) for row, text in differences(held, _plain(rows), key)]
         return found
 
@@ -116,8 +117,3 @@ def _spans(race: Race) -> dict[tuple[int, int], tuple[int, int]]:
             at = np.flatnonzero(shown == number)
             found[car, int(number)] = int(race.clock.frames[at[0]]), int(race.clock.frames[at[-1]])
     return found
-
-
-def signed(session_uid: int) -> int:
-    """As Postgres keeps it: a bigint."""
-    return session_uid - 2**64 if session_uid >= 2**63 else session_uid

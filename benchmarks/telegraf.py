@@ -20,6 +20,7 @@ from psycopg import sql
 
 from benchmarks import peers
 from benchmarks.grid import PACKET_FORMAT
+from benchmarks.pipeline import answer
 from f1_packets import PACKET_IDS, PACKETS, Packet
 from pitlane.stack.ports import LOOPBACK, Ports
 from pitlane.stack.postgres import PostgresServer
@@ -172,8 +173,7 @@ def _columns(packet: Packet) -> Iterator[tuple[int, str, "np.dtype[Any]"]]:
 
 def _rows(connection: psycopg.Connection) -> int:
     names = [name for (name,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
-    counts = (connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(name))) for name in names)
-    return sum(row[0] for each in counts if (row := each.fetchone()))
+    return sum(answer(connection, f'SELECT count(*) FROM "{name}"') for name in names)
 
 
 def _wait_until_it_listens(log: Path, child: "subprocess.Popen[bytes]") -> None:

@@ -18,11 +18,12 @@ from f1_packets.readers import (
     read_event,
     read_header,
     sample_order,
+    signed_uid,
 )
 from f1_packets.tables.event import EVENTS
 
 __all__ = [
     "EVENTS", "FORMATS", "HEADER_BYTES", "PACKETS", "PACKET_IDS", "PACKET_NAMES", "SESSION_END_ORDER", "CarReader",
     "EventRecord", "Field", "Header", "Packet", "Rejected", "Table", "identify", "read_event", "read_header",
-    "sample_order", "text",
+    "sample_order", "signed_uid", "text",
 ]  # fmt: skip

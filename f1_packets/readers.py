@@ -83,6 +83,11 @@ def sample_order(overall_frame: int, session_time_s: float) -> int:
     return SESSION_END_ORDER if overall_frame == 0 and session_time_s > 0 else overall_frame
 
 
+def signed_uid(session_uid: int) -> int:
+    """The session UID of a header as Postgres keeps it: the same 64 bits as a bigint."""
+    return session_uid - 2**64 if session_uid >= 2**63 else session_uid
+
+
 class CarReader:
     """Reads some fields of one car: `CarReader(PACKETS[2025, 6], ("speed_kmh", "gear")).read(datagram, 19)`.
 

@@ -12,7 +12,7 @@ from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 
-from f1_packets import Rejected, read_header
+from f1_packets import Rejected, read_header, signed_uid
 from pitlane import cli_capture, replay, samples
 from pitlane.errors import PitlaneError
 from pitlane.replay import Timed
@@ -152,7 +152,7 @@ def show(stack: Stack, arrived: Arrived, sent: int, sessions: set[int], console:
         ],
     )
     rows("Kafka", [*sorted(arrived.in_kafka.items()), ("all topics", arrived.in_kafka.total())])
-    uids = [uid - 2**64 if uid >= 2**63 else uid for uid in sessions if uid]
+    uids = [signed_uid(uid) for uid in sessions if uid]
     with psycopg.connect(stack.settings(PostgresSettings).conninfo("reader")) as connection:
         rows("Postgres", [(f"core.{name}", _count(connection, name, uids)) for name in FACTS])
         console.print(table)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from f1_packets import Header, Packet, sample_order
+from f1_packets import Header, Packet, sample_order, signed_uid
 from udp_gateway.forecast import Forecast, read_entries
 from udp_gateway.session_settings import SessionSettings, read_settings
 
@@ -99,7 +99,7 @@ def read_session(packet: Packet, header: Header, datagram: bytes, rig: str, arri
     names = frozenset(packet.dtype.names or ())
     arrived_at = datetime.fromtimestamp(arrival_ns / 1e9, UTC)
     order = sample_order(header.overall_frame_identifier, header.session_time_s)
-    uid = header.session_uid if header.session_uid < 2**63 else header.session_uid - 2**64
+    uid = signed_uid(header.session_uid)
 
     def number(name: str) -> int:
         return int(record[name])

@@ -14,8 +14,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from benchmarks.tables import signed
-from f1_packets import FORMATS
+from f1_packets import FORMATS, signed_uid
 from pitlane import capture, replay
 from pitlane.settings import PostgresSettings
 from pitlane.simulator import Manifest, Race, RaceConfig
@@ -37,7 +36,7 @@ def reader(stack: Stack) -> Iterator[psycopg.Connection[dict[str, Any]]]:
 
 def table(reader: psycopg.Connection[dict[str, Any]], name: str, session_uid: int, order: str) -> Rows:
     query = f"SELECT * FROM core.{name} WHERE session_uid = %s ORDER BY {order}"
-    return reader.execute(query, [signed(session_uid)]).fetchall()  # type: ignore[call-overload, no-any-return]
+    return reader.execute(query, [signed_uid(session_uid)]).fetchall()  # type: ignore[call-overload, no-any-return]
 
 
 def pit_stops(reader: psycopg.Connection[dict[str, Any]], session_uid: int) -> Rows:
@@ -49,7 +48,7 @@ def pit_stops(reader: psycopg.Connection[dict[str, Any]], session_uid: int) -> R
         JOIN ref.visual_compound AS a ON a.name = p.compound_after AND a.visual_compound_id BETWEEN 16 AND 18
         WHERE p.session_uid = %s
     """
-    return reader.execute(query, [signed(session_uid)]).fetchall()
+    return reader.execute(query, [signed_uid(session_uid)]).fetchall()
 
 
 def assert_equal(rows: Rows, truth: Iterable[Any], key: tuple[str, ...]) -> None:
@@ -171,7 +170,7 @@ def assert_every_packet_has_rows(reader: psycopg.Connection[dict[str, Any]], uid
 def assert_stories(reader: psycopg.Connection[dict[str, Any]], uid: int, truth: Manifest) -> None:
     """A sentence for every event; of a few the very words."""
     query = "SELECT * FROM mart.event WHERE session_uid = %s ORDER BY overall_frame"
-    told = reader.execute(query, [signed(uid)]).fetchall()
+    told = reader.execute(query, [signed_uid(uid)]).fetchall()
     assert len(told) == len(truth.events)
     assert all(row["description"] and not row["is_undone"] for row in told)
     cars = {p.car_index: f"Car {p.race_number} ({p.name})" for p in truth.participants}
@@ -288,7 +287,7 @@ def test_the_batch_command_makes_the_same_tables_again(
     assert all(streamed.values())
     with psycopg.connect(stack.settings(PostgresSettings).conninfo("owner")) as owner:
         for name in FACTS:
-            owner.execute(f"DELETE FROM core.{name} WHERE session_uid = %s", [signed(uid)])  # type: ignore[arg-type]
+            owner.execute(f"DELETE FROM core.{name} WHERE session_uid = %s", [signed_uid(uid)])  # type: ignore[arg-type]
     assert not any(table(reader, name, uid, "1") for name in FACTS)
 
     command = [Path(sys.executable).with_name("pitlane"), "spark", "batch"]

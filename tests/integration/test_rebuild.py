@@ -18,8 +18,7 @@ from kafka import KafkaAdminClient, KafkaProducer
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from benchmarks.tables import signed
-from f1_packets import PACKET_NAMES, PACKETS
+from f1_packets import PACKET_NAMES, PACKETS, signed_uid
 from f1_packets.block import entries, entry_bytes
 from pitlane.settings import SparkSettings, SupersetSettings
 from pitlane.simulator import Manifest, Race, RaceConfig
@@ -56,7 +55,7 @@ class Sent:
         self.datagrams = [(START_NS + int(at * 1e9), raw) for at, raw in race.datagrams()]
         self.blocks: list[Block] = blocks(self.datagrams, rig=rig, interval_ms=2000)
         uid = self.truth.session.session_uid
-        self.uid = signed(uid)
+        self.uid = signed_uid(uid)
         self.hex = f"{uid:016x}"
 
     def send(self, broker: Broker, part: slice = slice(None)) -> None:

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from playwright.async_api import Browser, Page, Response, async_playwright, expect
 
-from benchmarks.tables import signed
+from f1_packets import signed_uid
 from pitlane.settings import SupersetSettings
 from pitlane.simulator import Manifest, Race, RaceConfig
 from pitlane.stack.stack import Stack
@@ -172,7 +172,7 @@ async def test_race_history_tells_the_truth(visit: Visit, race: Manifest, databa
         WHERE session_uid = %s AND is_valid ORDER BY lap_time_ms LIMIT 1
     """
     with psycopg.connect(database.conninfo("reader")) as connection:
-        found = connection.execute(fastest, [signed(race.session.session_uid)]).fetchone()
+        found = connection.execute(fastest, [signed_uid(race.session.session_uid)]).fetchone()
     assert found is not None
     clock = f"{found[0] // 60_000}:{found[0] / 1000 % 60:06.3f}"
     assert (await visit.rows("Session"))[0][5:7] == [clock, found[1]]

@@ -20,6 +20,7 @@ from f1_packets import (
     read_event,
     read_header,
     sample_order,
+    signed_uid,
     text,
 )
 from f1_packets import block as blocks
@@ -164,6 +165,12 @@ def test_a_rig_has_one_shard_and_a_name_that_fits() -> None:
     assert len(long) == 20
     assert all(len(name.encode()) <= blocks.RIG_BYTES for name in long)
     assert {blocks.shard_of(f"rig-{n}", 4) for n in range(50)} == {0, 1, 2, 3}
+
+
+def test_a_session_uid_keeps_its_64_bits_as_a_bigint() -> None:
+    told = {0: 0, 2**63 - 1: 2**63 - 1, 2**63: -(2**63), 0x85DB0A0F77EC492A: -8801429985212741334, 2**64 - 1: -1}
+    assert {uid: signed_uid(uid) for uid in told} == told
+    assert all(uid.to_bytes(8, "little") == signed_uid(uid).to_bytes(8, "little", signed=True) for uid in told)
 
 
 def test_per_car_packets_know_their_cars() -> None:
