@@ -81,12 +81,34 @@ def test_a_stint_loses_a_tenth_each_lap(race: History) -> None:
     assert stint["fit_r2"] == pytest.approx(1)
 
 
-def test_consistency_is_about_each_stints_median(race: History) -> None:
+def test_consistency_is_within_a_stint(race: History) -> None:
     albon, sainz = race.view("consistency", "car_index")
     assert (albon["laps"], albon["outliers"], albon["close_laps_pct"]) == (6, 1, 100)
     assert albon["deviation_s"] == pytest.approx(0.035**0.5)
     assert albon["spread_s"] == pytest.approx(0.25)
     assert (sainz["laps"], sainz["average_s"]) == (4, pytest.approx(80.3))
+
+
+def test_the_only_lap_of_a_stint_says_nothing_of_consistency(race: History) -> None:
+    """ALBON's second stint gets one lap that counts, far from the pace of the first; another car has no other lap."""
+    race.insert("participant", session_uid=UID, rig="a", car_index=7, name="HULKENBERG", race_number=27)
+    for car, lap, ms in ((0, 13, 90_000), (7, 2, 81_000)):
+        race.insert("lap", session_uid=UID, rig="a", car_index=car, lap_number=lap, lap_time_ms=ms, is_valid=True,
+                    overall_frame=lap * 1000, coverage=1)  # fmt: skip
+    albon, _, alone = race.view("consistency", "car_index")
+    assert (albon["laps"], albon["close_laps_pct"], albon["spread_s"]) == (7, 100, pytest.approx(0.25))
+    assert albon["deviation_s"] == pytest.approx(0.035**0.5)
+    assert (alone["laps"], alone["average_s"]) == (1, 81)
+    assert (alone["deviation_s"], alone["spread_s"], alone["close_laps_pct"]) == (None, None, None)
+
+
+def test_each_stint_has_its_own_mean_to_be_consistent_with(race: History) -> None:
+    """Two laps of 90.0 and 90.4 s beside the six: 0.08 s² more, and a degree of freedom for either stint."""
+    for lap, ms in ((13, 90_000), (14, 90_400)):
+        race.insert("lap", session_uid=UID, rig="a", car_index=0, lap_number=lap, lap_time_ms=ms, is_valid=True,
+                    overall_frame=lap * 1000, coverage=1)  # fmt: skip
+    albon, _ = race.view("consistency", "car_index")
+    assert albon["deviation_s"] == pytest.approx(((0.175 + 0.08) / (8 - 2)) ** 0.5)
 
 
 def test_fuel_lasts_as_long_as_laps_took(race: History) -> None:
