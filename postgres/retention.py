@@ -34,7 +34,9 @@ def due(owner: psycopg.Connection, parts: Sequence[Table], days: int) -> list[Du
     query = sql.SQL("""
         SELECT s.session_uid, s.session_label, s.last_seen_at, {rows} AS rows
         FROM mart.session AS s
-        WHERE s.last_seen_at < now() - %s AND ({any})
+        WHERE
+            s.last_seen_at < now() - %s AND ({any})
+            AND EXISTS (SELECT FROM core.session AS told WHERE told.session_uid = s.session_uid)
         ORDER BY s.last_seen_at
     """)
     of_session = sql.SQL("FROM {} AS t WHERE t.session_uid = s.session_uid")

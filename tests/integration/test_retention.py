@@ -21,7 +21,7 @@ OLD, YOUNG, REPLAYED = -7, 5, 9
 LAST_SEEN = {(OLD, "a"): 40, (YOUNG, "a"): 3, (REPLAYED, "a"): 400, (REPLAYED, "b"): 0}
 """(session, rig) → days ago; the last was seen again today by a second rig."""
 UNTOLD = 11
-"""A session that the gateway never told: nobody knows how old it is."""
+"""A session that the gateway never told: nobody knows how old it is, though an event of it came 40 days ago."""
 
 
 @pytest.fixture
@@ -39,6 +39,9 @@ def own(postgres_server: PostgresServer, database: SupersetSettings) -> Iterator
                 for distance_bin in range(3):
                     history.insert("lap_trace", **at, distance_bin=distance_bin)
                 history.insert("player_trace", **at, distance_bin=0)
+            history.insert("participant", session_uid=UNTOLD, rig="a", car_index=0, name="ALBON")
+            history.insert("event", session_uid=UNTOLD, rig="a", code="SSTA", digest="s", details="{}",
+                           arrived_at=NOW - timedelta(days=40))  # fmt: skip
         yield settings
 
 
@@ -65,6 +68,7 @@ def test_old_sessions_go_with_everything(own: SupersetSettings) -> None:
     for table in ("session", "lap", "lap_trace", "player_trace"):
         assert OLD not in left(own, table)
         assert YOUNG in left(own, table)
+    assert UNTOLD in left(own, "event") & left(own, "participant") & left(own, "lap")
 
 
 def test_a_session_that_runs_again_by_now_stays(own: SupersetSettings) -> None:
