@@ -2,6 +2,7 @@
 -- shows at the begin of the next lap; not longer, because it goes on showing that when a later lap has no time at all.
 -- The best of a session is its fastest valid lap; only where no lap was valid, the fastest of all.
 -- Only flying laps can be compared with each other: complete, no pit lane in them, not the standing start of a race.
+-- Where nobody watched a lap, its stint tells: one set of tyres comes off at the end of it, or another has gone on.
 -- overlay_place ranks the laps for being laid over each other: first the best lap of each driver, fastest first, then
 -- all others. Laps with a time and a trace of most of the track come first, then by how much of them was seen. So
 -- places 1 and 2 are the best laps of the two fastest drivers, and where only one drove, that driver's two best.
@@ -32,10 +33,10 @@ SELECT
     coalesce(vc.name, 'Unknown') AS compound,
     tc.name AS compound_made,
     l.tyre_age_laps,
-    coalesce(l.is_pit_lap, false) AS is_pit_lap,
+    l.in_pits AS is_pit_lap,
     CASE
         WHEN l.shown_ms IS NULL THEN 'Incomplete'
-        WHEN l.is_pit_lap THEN 'Pit'
+        WHEN l.in_pits THEN 'Pit'
         WHEN l.lap_number = 1 AND s.is_race THEN 'Start'
         ELSE 'Flying'
     END AS lap_kind,
@@ -76,6 +77,7 @@ CROSS JOIN LATERAL (
             told.shown_ms,
             car.driver_label,
             traced.is_traced,
+            pits.in_pits,
             row_number() OVER (
                 PARTITION BY lap.car_index
                 ORDER BY
@@ -93,6 +95,15 @@ CROSS JOIN LATERAL (
             AND following.history_frame IS NULL
         CROSS JOIN LATERAL (SELECT coalesce(lap.lap_time_ms, following.previous_lap_time_ms)) AS told (shown_ms)
         CROSS JOIN LATERAL (SELECT coalesce(told.shown_ms > 0 AND lap.coverage >= 0.8, false)) AS traced (is_traced)
+        CROSS JOIN LATERAL (
+            SELECT coalesce(lap.is_pit_lap, EXISTS (
+                SELECT
+                FROM core.stint AS st
+                WHERE
+                    st.session_uid = lap.session_uid AND st.rig = lap.rig AND st.car_index = lap.car_index
+                    AND st.stint_number > 1 AND st.start_lap IN (lap.lap_number, lap.lap_number + 1)
+            ))
+        ) AS pits (in_pits)
         WHERE car.session_uid = s.session_uid
     ) AS ranked
 ) AS l

@@ -54,7 +54,10 @@ CROSS JOIN LATERAL (
     WHERE
         l.session_uid = d.session_uid AND l.rig = d.rig AND l.car_index = d.car_index
         AND l.lap_number BETWEEN st.start_lap AND span.end_lap AND (l.lap_number > 1 OR NOT d.is_race)
-        AND l.is_valid AND NOT coalesce(l.is_pit_lap, false)
+        AND l.is_valid
+        AND NOT coalesce(
+            l.is_pit_lap, (l.lap_number = st.start_lap AND st.stint_number > 1) OR l.lap_number = st.end_lap, false
+        )
 ) AS pace
 LEFT JOIN ref.visual_compound AS vc USING (visual_compound_id)
 LEFT JOIN ref.tyre_compound AS tc USING (actual_compound_id)

@@ -27,16 +27,19 @@ CROSS JOIN LATERAL (
         count(l.lap_time_ms) AS laps,
         min(l.lap_time_ms) FILTER (WHERE l.is_valid) AS lap_ms,
         min(min(l.lap_time_ms) FILTER (WHERE l.is_valid)) OVER () AS fastest_ms,  -- of the session's drivers
-        array_agg(l.lap_number ORDER BY l.lap_time_ms, l.lap_number) FILTER (WHERE l.is_valid) AS lap_numbers,
-        array_agg(l.visual_compound_id ORDER BY l.lap_time_ms, l.lap_number) FILTER (WHERE l.is_valid) AS compounds,
+        array_agg(l.lap_number ORDER BY l.lap_time_ms, l.lap_number)
+            FILTER (WHERE l.is_valid AND l.lap_time_ms IS NOT NULL) AS lap_numbers,
+        array_agg(l.visual_compound_id ORDER BY l.lap_time_ms, l.lap_number)
+            FILTER (WHERE l.is_valid AND l.lap_time_ms IS NOT NULL) AS compounds,
         min(l.sector1_ms) FILTER (WHERE l.sector1_valid) AS sector1_ms,
         min(l.sector2_ms) FILTER (WHERE l.sector2_valid) AS sector2_ms,
         min(l.sector3_ms) FILTER (WHERE l.sector3_valid) AS sector3_ms,
         max(l.top_speed_kmh) AS top_speed_kmh
     FROM mart.car
     JOIN core.lap AS l USING (session_uid, rig, car_index)
-    WHERE car.session_uid = s.session_uid AND l.lap_time_ms IS NOT NULL
+    WHERE car.session_uid = s.session_uid
     GROUP BY car.car_index, car.driver_label, car.team_id
+    HAVING count(l.lap_time_ms) > 0
 ) AS b
 LEFT JOIN ref.team AS t ON t.game_year = s.game_year AND t.team_id = b.team_id
 LEFT JOIN ref.visual_compound AS vc ON vc.visual_compound_id = b.compounds[1];

@@ -20,7 +20,8 @@ CROSS JOIN LATERAL (
     SELECT
         (e.details ->> 'penalty_type')::integer,
         (e.details ->> 'infringement_type')::integer,
-        nullif((e.details ->> 'time_s')::integer, 255),
+        -- of a time penalty and a stop-go; of others it may be the time gained (mart.penalty_text)
+        CASE WHEN e.details ->> 'penalty_type' IN ('1', '4') THEN nullif((e.details ->> 'time_s')::integer, 255) END,
         nullif((e.details ->> 'places_gained')::integer, 255)
 ) AS d (penalty_type, infringement_type, time_s, places_gained)
 LEFT JOIN ref.penalty AS p USING (penalty_type)

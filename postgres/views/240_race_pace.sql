@@ -16,11 +16,19 @@ SELECT
     l.lap_time_s - l.median_s AS to_median_s,
     l.why_not,
     coalesce(l.why_not, 'Counts') AS verdict,
-    l.why_not IS NULL AS counts
+    l.why_not IS NULL AS counts,
+    l.is_neutral
 FROM mart.session AS s
 CROSS JOIN LATERAL (
+    -- A safety car that a flashback took back slowed nobody down.
+    WITH flashback AS MATERIALIZED (
+        SELECT f.rig, f.overall_frame, (f.details ->> 'flashback_session_time_s')::real AS back_to_s
+        FROM core.event AS f
+        WHERE f.session_uid = s.session_uid AND f.code = 'FLBK'
+    ),
+
     -- Worked out once: without MATERIALIZED the thousands of samples of a race would be sorted again for every lap.
-    WITH neutral AS MATERIALIZED (
+    neutral AS MATERIALIZED (
         SELECT rig, first_frame, end_frame
         FROM (
             SELECT
@@ -29,7 +37,13 @@ CROSS JOIN LATERAL (
                 n.overall_frame AS first_frame,
                 lead(n.overall_frame, 1, 2^32::bigint) OVER (PARTITION BY n.rig ORDER BY n.overall_frame) AS end_frame
             FROM core.session_sample AS n
-            WHERE n.session_uid = s.session_uid
+            WHERE
+                n.session_uid = s.session_uid
+                AND NOT EXISTS (
+                    SELECT
+                    FROM flashback AS f
+                    WHERE f.rig = n.rig AND f.overall_frame > n.overall_frame AND f.back_to_s < n.session_time_s
+                )
         ) AS sample
         WHERE safety_car_status IN (1, 2)
     ),
@@ -60,15 +74,19 @@ CROSS JOIN LATERAL (
     judged AS (
         SELECT
             framed.*,
+            under.is_neutral,
             CASE
                 WHEN framed.lap_kind <> 'Flying' THEN framed.lap_kind
                 WHEN NOT coalesce(framed.is_valid, true) THEN 'Invalid'
-                WHEN EXISTS (
-                    SELECT FROM neutral AS n
-                    WHERE n.rig = framed.rig AND n.first_frame < framed.last_frame AND n.end_frame > framed.first_frame
-                ) THEN 'Safety car'
+                WHEN under.is_neutral THEN 'Safety car'
             END AS why_not
         FROM framed
+        CROSS JOIN LATERAL (
+            SELECT EXISTS (
+                SELECT FROM neutral AS n
+                WHERE n.rig = framed.rig AND n.first_frame < framed.last_frame AND n.end_frame > framed.first_frame
+            )
+        ) AS under (is_neutral)
     ),
 
     middle AS (
@@ -101,6 +119,7 @@ CROSS JOIN LATERAL (
         judged.tyre_age_laps,
         judged.lap_time_s,
         spread.median_s,
+        judged.is_neutral,
         CASE
             WHEN judged.why_not IS NOT NULL THEN judged.why_not
             WHEN judged.lap_time_s - spread.median_s > spread.slow_s THEN 'Slow'

@@ -1,6 +1,6 @@
--- Of the laps that count in mart.race_pace, each against those of its own stint, so that a change of tyres or a lighter
--- car is no inconsistency. The deviation is the pooled one: about each stint's mean, which takes a degree of freedom. A
--- stint's only such lap has nothing to be compared with: it is in laps and average alone.
+-- Of the laps that count in mart.race_pace, each against those of its own stint, so that a change of tyres is no
+-- inconsistency; what fuel and tyres do during a stint is in it. The deviation is the pooled one: about each stint's mean,
+-- which takes a degree of freedom. A stint's only such lap has nothing to be compared with: it is in laps and average alone.
 CREATE OR REPLACE VIEW mart.consistency AS
 SELECT
     s.session_uid,

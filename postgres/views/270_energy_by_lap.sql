@@ -1,5 +1,5 @@
 -- Fuel as a strategist asks for it: what the laps took on average so far, and for how many more it lasts. Laps in the
--- pit lane and not complete ones are not in the average.
+-- pit lane, not complete ones and those of which a part was not seen are not in the average.
 CREATE OR REPLACE VIEW mart.energy_by_lap AS
 SELECT
     s.session_uid,
@@ -19,7 +19,7 @@ FROM mart.session AS s
 CROSS JOIN LATERAL (
     SELECT
         lap.*,
-        avg(lap.fuel_used_kg) FILTER (WHERE lap.lap_kind IN ('Flying', 'Start')) OVER (
+        avg(lap.fuel_used_kg) FILTER (WHERE lap.lap_kind IN ('Flying', 'Start') AND lap.coverage >= 0.95) OVER (
             PARTITION BY lap.car_index ORDER BY lap.lap_number
         ) AS average_fuel_kg
     FROM mart.lap

@@ -1,5 +1,5 @@
 -- The game reports a car at the speed trap when it was faster than before; the highest report of each car stands, of
--- those that no flashback took back.
+-- those that no flashback took back and that a car can have driven.
 CREATE OR REPLACE VIEW mart.speed_trap AS
 SELECT
     t.session_uid,
@@ -19,8 +19,10 @@ FROM (
         (e.details ->> 'speed_kmh')::float8 AS speed_kmh,
         e.arrived_at
     FROM mart.event AS e
-    WHERE e.code = 'SPTP' AND e.car_index IS NOT NULL AND NOT e.is_undone
-    ORDER BY e.session_uid, e.car_index, (e.details ->> 'speed_kmh')::float8 DESC NULLS LAST, e.overall_frame
+    WHERE
+        e.code = 'SPTP' AND e.car_index IS NOT NULL AND NOT e.is_undone
+        AND (e.details ->> 'speed_kmh')::float8 BETWEEN 0 AND 500
+    ORDER BY e.session_uid, e.car_index, (e.details ->> 'speed_kmh')::float8 DESC, e.overall_frame
 ) AS t;
 
 COMMENT ON VIEW mart.speed_trap IS 'A row for each car: its highest speed at the speed trap, and its place among all.';

@@ -1,5 +1,5 @@
--- Every pair of drivers of a session, from both sides. Laps are compared where both told of pace (mart.race_pace): a
--- negative average is faster than the other.
+-- Every pair of drivers with pace (mart.race_pace) of a session, from both sides. Laps are compared where both have it in
+-- the same lap number, which outside races may be nowhere: a negative average is faster than the other.
 CREATE OR REPLACE VIEW mart.head_to_head AS
 SELECT
     s.session_uid,
@@ -32,8 +32,8 @@ CROSS JOIN LATERAL (
         mine.driver_label,
         other.car_index AS other_car_index,
         other.driver_label AS other_driver_label,
-        laps.laps,
-        laps.laps_faster,
+        coalesce(laps.laps, 0) AS laps,
+        coalesce(laps.laps_faster, 0) AS laps_faster,
         laps.average_delta_s,
         mine.best_s - other.best_s AS best_delta_s,
         my_finish.position AS finish_position,
@@ -42,7 +42,7 @@ CROSS JOIN LATERAL (
     JOIN (
         SELECT car_index, driver_label, min(lap_time_s) AS best_s FROM pace GROUP BY car_index, driver_label
     ) AS other ON other.car_index <> mine.car_index
-    JOIN (
+    LEFT JOIN (
         SELECT
             a.car_index,
             b.car_index AS other_car_index,

@@ -1,5 +1,6 @@
 -- What a visit to the pits cost against driving on: the laps from the one it began in to the one it ended in, less as
--- many laps at the car's median pace (mart.race_pace). NULL while one of them is not complete.
+-- many laps at the car's median pace (mart.race_pace). NULL while one of them is not complete, and where a safety car was
+-- out in one: to drive on would have been slow as well.
 CREATE OR REPLACE VIEW mart.pit_loss AS
 SELECT
     s.session_uid,
@@ -16,7 +17,7 @@ SELECT
 FROM mart.session AS s
 CROSS JOIN LATERAL (
     WITH lap AS MATERIALIZED (
-        SELECT car_index, lap_number, lap_time_s, counts
+        SELECT car_index, lap_number, lap_time_s, counts, is_neutral
         FROM mart.race_pace
         WHERE race_pace.session_uid = s.session_uid
     ),
@@ -32,7 +33,10 @@ CROSS JOIN LATERAL (
         stop.*,
         middle.median_s,
         (
-            SELECT CASE WHEN count(l.lap_time_s) = stop.exit_lap - stop.entry_lap + 1 THEN sum(l.lap_time_s) END
+            SELECT CASE
+                WHEN count(l.lap_time_s) = stop.exit_lap - stop.entry_lap + 1 AND NOT bool_or(l.is_neutral)
+                    THEN sum(l.lap_time_s)
+            END
             FROM lap AS l
             WHERE
                 l.car_index = stop.car_index
@@ -44,4 +48,4 @@ CROSS JOIN LATERAL (
 ) AS p;
 
 COMMENT ON VIEW mart.pit_loss IS
-    'A row for each visit to the pit lane: what it cost against as many laps at the car''s median pace.';
+    'A row for each visit to the pit lane: what it cost against as many laps at the car''s median pace; NULL under a safety car.';

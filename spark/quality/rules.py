@@ -107,7 +107,7 @@ RULES: Mapping[str, Rule] = {
         ),
         Rule(
             "speed_trap", "lap_data", "cars", "range", "out", "faster than 500 km/h at the speed trap",
-            "it would lead the speed traps", ("speed_trap_fastest_speed_kmh",),
+            "it would stay the car's best at the speed trap", ("speed_trap_fastest_speed_kmh",),
             outside(0, 500, "speed_trap_fastest_speed_kmh"),
         ),
         Rule(
@@ -175,7 +175,7 @@ RULES: Mapping[str, Rule] = {
         ),
         Rule(
             "tyre_wear", "car_damage", "cars", "range", "out", "wear or damage of a wheel is not within 0 … 100 %",
-            "the slope of a stint is fitted to it", WHEELS_PERCENT, outside(-HAIR, 100 + HAIR, *WHEELS_PERCENT),
+            "it would be the worst tyre of its lap", WHEELS_PERCENT, outside(-HAIR, 100 + HAIR, *WHEELS_PERCENT),
         ),
         Rule(
             "damage", "car_damage", "cars", "range", "out", "damage or wear of the car is beyond 100 %",

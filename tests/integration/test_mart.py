@@ -109,6 +109,20 @@ def test_laps_count_once_and_know_the_best_valid_one(race: History) -> None:
     assert laps[3]["compound"] == "Soft"
 
 
+def test_where_nobody_watched_the_stints_tell_the_laps_through_the_pits(race: History) -> None:
+    """Only the session history knows these laps: nothing of the pit lane was seen."""
+    at = {"session_uid": UID, "rig": "a", "car_index": 3}
+    race.insert("participant", **at, name="STROLL", race_number=18)
+    race.insert("stint", **at, stint_number=1, start_lap=1, end_lap=4)
+    race.insert("stint", **at, stint_number=2, start_lap=5)
+    for lap, lap_time_ms in enumerate((95_000, 80_000, 80_200, 98_000, 103_000, 81_000), 1):
+        race.insert("lap", **at, lap_number=lap, lap_time_ms=lap_time_ms, is_valid=True)
+    laps = [lap for lap in race.view("lap", "lap_number") if lap["car_index"] == 3]
+    assert [lap["lap_kind"] for lap in laps] == ["Start", "Flying", "Flying", "Pit", "Pit", "Flying"]
+    stints = [stint for stint in race.view("stint", "stint_number") if stint["car_index"] == 3]
+    assert [(stint["average_pace_s"], stint["pace_laps"]) for stint in stints] == [(80.1, 2), (81.0, 1)]
+
+
 def test_a_lap_knows_its_gaps_penalties_and_damage(race: History) -> None:
     at = {"session_uid": UID, "rig": "a", "car_index": 0, "lap_number": 4}
     race.insert("lap", **at, lap_time_ms=80_500, gap_to_leader_ms=12_345, gap_to_ahead_ms=678, penalties_s=5,
@@ -160,6 +174,17 @@ def test_bests_leave_out_what_is_not_valid(race: History) -> None:
     assert [row["best_lap"] for row in rows] == ["1:20.250", "1:22.000", "1:37.000"]
     assert rows[0]["ideal_lap"] == "1:20.250", "29.997 + 30 + 20.253"
     assert (rows[0]["best_lap_number"], rows[0]["best_lap_compound"], rows[0]["top_speed_kmh"]) == (3, "Hard", 303)
+
+
+def test_a_sector_counts_whether_or_not_its_lap_was_finished(race: History) -> None:
+    """As in mart.sector; the lap itself is none."""
+    race.insert("lap", session_uid=UID, rig="a", car_index=0, lap_number=4, is_valid=True, sector1_ms=29_000,
+                sector1_valid=True)  # fmt: skip
+    race.insert("lap", session_uid=UID, rig="a", car_index=4, lap_number=1, is_valid=True, sector1_ms=29_000,
+                sector1_valid=True)  # fmt: skip
+    rows = race.view("driver_best", "car_index")
+    assert [row["car_index"] for row in rows] == [0, 1, 2], "who has no lap is not among the bests"
+    assert (rows[0]["best_sector1_s"], rows[0]["best_lap_number"], rows[0]["laps"]) == (29.0, 3, 3)
 
 
 def test_the_two_fastest_drivers_are_laid_over_each_other(race: History) -> None:

@@ -81,6 +81,33 @@ def test_a_stint_loses_a_tenth_each_lap(race: History) -> None:
     assert stint["fit_r2"] == pytest.approx(1)
 
 
+def test_a_safety_car_that_a_flashback_took_back_slows_nobody_down(race: History) -> None:
+    """Lap 3 ends at frame 3000. The safety car comes at 50 s, and the player goes back to 45 s before it leaves."""
+    for frame, at_s, status in ((2500, 50, 1), (2700, 46, 0)):
+        race.insert("session_sample", session_uid=UID, rig="a", overall_frame=frame, session_time_s=at_s,
+                    safety_car_status=status, arrived_at=START)  # fmt: skip
+    laps = race.view("race_pace", "car_index, lap_number")[:4]
+    assert [lap["is_neutral"] for lap in laps] == [False, False, True, False]
+    race.insert("event", session_uid=UID, rig="a", overall_frame=2600, session_time_s=45, code="FLBK", digest="f",
+                details='{"flashback_session_time_s": 45.0}', arrived_at=START)  # fmt: skip
+    laps = race.view("race_pace", "car_index, lap_number")[:12]
+    assert [lap["is_neutral"] for lap in laps] == [False] * 11 + [True]
+    assert laps[2]["counts"]
+
+
+def test_laps_that_only_the_history_tells_of_have_no_tyre_to_fit(race: History) -> None:
+    """Six laps count, of two the tyre's age is known: a line through those would fit perfectly."""
+    race.insert("participant", session_uid=UID, rig="a", car_index=7, name="HULKENBERG", race_number=27)
+    race.insert("stint", session_uid=UID, rig="a", car_index=7, stint_number=1, start_lap=1)
+    for lap in range(2, 8):
+        tyre = {"visual_compound_id": HARD, "tyre_age_laps": lap} if lap > 5 else {}
+        race.insert("lap", session_uid=UID, rig="a", car_index=7, lap_number=lap, lap_time_ms=80_000 + 100 * lap,
+                    is_valid=True, overall_frame=lap * 1000, **tyre)  # fmt: skip
+    stint = race.view("stint_pace", "car_index, stint_number")[-1]
+    assert (stint["car_index"], stint["laps"], stint["compound"]) == (7, 6, "Hard")
+    assert (stint["degradation_s_per_lap"], stint["fresh_tyre_pace_s"], stint["fit_r2"]) == (None, None, None)
+
+
 def test_consistency_is_within_a_stint(race: History) -> None:
     albon, sainz = race.view("consistency", "car_index")
     assert (albon["laps"], albon["outliers"], albon["close_laps_pct"]) == (6, 1, 100)
@@ -119,11 +146,28 @@ def test_fuel_lasts_as_long_as_laps_took(race: History) -> None:
     assert (rows[12]["fuel_used_kg"], rows[12]["fuel_lasts_laps"]) == (None, None)
 
 
+def test_a_lap_that_was_seen_in_part_is_no_average_of_fuel(race: History) -> None:
+    race.insert("participant", session_uid=UID, rig="a", car_index=7, name="HULKENBERG", race_number=27)
+    for lap, coverage, used in ((5, 0.5, 0.75), (6, 1, 1.5)):
+        race.insert("lap", session_uid=UID, rig="a", car_index=7, lap_number=lap, lap_time_ms=80_000, is_valid=True,
+                    coverage=coverage, fuel_start_kg=15 + used, fuel_end_kg=15)  # fmt: skip
+    joined, seen = race.view("energy_by_lap", "car_index, lap_number")[-2:]
+    assert (joined["fuel_used_kg"], joined["average_fuel_kg"], joined["fuel_lasts_laps"]) == (0.75, None, None)
+    assert (seen["average_fuel_kg"], seen["fuel_lasts_laps"]) == (1.5, 10)
+
+
 def test_a_stop_costs_what_its_laps_took_above_the_pace(race: History) -> None:
     (stop,) = race.view("pit_loss", "stop_number")
     assert (stop["entry_lap"], stop["exit_lap"], stop["lane_time_s"], stop["stationary_s"]) == (9, 10, 24, 2.4)
     assert stop["median_s"] == pytest.approx(80.45)
     assert stop["loss_s"] == pytest.approx(99 + 98 - 2 * 80.45)
+
+
+def test_nobody_knows_what_a_stop_under_the_safety_car_cost(race: History) -> None:
+    race.insert("session_sample", session_uid=UID, rig="a", overall_frame=9500, session_time_s=160, safety_car_status=2,
+                arrived_at=START)  # fmt: skip
+    (stop,) = race.view("pit_loss", "stop_number")
+    assert (stop["lane_time_s"], stop["loss_s"]) == (24, None)
 
 
 def test_who_passed_whom_and_in_which_lap(race: History) -> None:
@@ -136,6 +180,13 @@ def test_the_highest_speed_of_each_car(race: History) -> None:
             for row in race.view("speed_trap", "place")] == [("ALBON", 312.25, 1, 0), ("SAINZ", 311.0, 2, -1.25)]  # fmt: skip
 
 
+def test_no_car_is_faster_than_a_car_can_be(race: History) -> None:
+    for frame, speed in ((2400, "612.0"), (2410, "null")):
+        race.insert("event", session_uid=UID, rig="a", overall_frame=frame, code="SPTP", digest=f"{frame}", car_index=9,
+                    details=f'{{"speed_kmh": {speed}}}', arrived_at=START)  # fmt: skip
+    assert [row["car_index"] for row in race.view("speed_trap", "place")] == [0, 1]
+
+
 def test_two_drivers_lap_by_lap(race: History) -> None:
     albon, sainz = race.view("head_to_head", "car_index")
     assert (albon["other_driver_label"], albon["laps"], albon["laps_faster"], sainz["laps_faster"]) == (
@@ -146,6 +197,17 @@ def test_two_drivers_lap_by_lap(race: History) -> None:
     )
     assert (albon["average_delta_s"], albon["best_delta_s"]) == (pytest.approx(0.05), pytest.approx(0.2))
     assert (albon["finish_position"], albon["finished_ahead"], sainz["finished_ahead"]) == (2, False, True)
+
+
+def test_drivers_without_a_common_lap_have_their_bests(race: History) -> None:
+    """Outside races nobody's third lap is run beside another's."""
+    race.insert("participant", session_uid=UID, rig="a", car_index=7, name="HULKENBERG", race_number=27)
+    race.insert("lap", session_uid=UID, rig="a", car_index=7, lap_number=20, lap_time_ms=80_900, is_valid=True)
+    pairs = {(row["car_index"], row["other_car_index"]): row for row in race.view("head_to_head", "car_index")}
+    assert len(pairs) == 6
+    pair = pairs[7, 1]
+    assert (pair["laps"], pair["laps_faster"], pair["average_delta_s"]) == (0, 0, None)
+    assert pair["best_delta_s"] == pytest.approx(0.9)
 
 
 def test_points_add_up_over_a_season(race: History) -> None:

@@ -128,6 +128,15 @@ def test_penalties_have_their_numbers_beside_the_sentence(race: History) -> None
     assert (row["driver_label"], row["other_driver_label"]) == ("Player #7", "ALONSO")
 
 
+@pytest.mark.parametrize(("penalty_type", "time_s"), [(1, 10), (4, 10), (0, None), (5, None)])
+def test_only_of_penalties_in_time_are_the_seconds_a_penalty(
+    race: History, penalty_type: int, time_s: int | None
+) -> None:
+    told(race, "PENA", **penalty(penalty_type, 7, time_s=10))
+    (row,) = race.view("penalty", "overall_frame")
+    assert row["time_s"] == time_s
+
+
 def test_sectors_know_their_bests(race: History) -> None:
     rows = [row for row in race.view("sector", "car_index, lap_number, sector") if row["sector"] == 1]
     # 29.999, 29.998, 29.997 | 29.998, 29.997, 29.996 | 29.997, 29.996: the last lap of car 1 ties with that of car 2
