@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
+import numpy as np
+
 from f1_packets import Packet
 from spark.jobs.lap_damage import BY_WHEEL, PERCENT
 from spark.jobs.lap_trace import BIN_M, BINS
@@ -48,6 +50,7 @@ LAP_J = 50e6
 """A lap of the 2026 pack deploys 9 MJ."""
 KG = 200
 """A tank holds 110."""
+LONGEST_MS = 2**31 - 1
 HAIR, KG_SHORT, J_SHORT = 0.01, 0.5, 1000
 """What a number may be beyond its end before it is called wrong: an end is reached by rounding."""
 WHEELS_PERCENT = tuple(BY_WHEEL.values())
@@ -99,6 +102,11 @@ RULES: Mapping[str, Rule] = {
         Rule(
             "pit_status", "lap_data", "cars", "range", "out", "neither on track, nor entering the pits, nor in them",
             "the lap would count as one through the pits", ("pit_status",), outside(0, 2, "pit_status"),
+        ),
+        Rule(
+            "lap_time", "lap_data", "cars", "range", "out", "the time of a lap is longer than 24 days",
+            "no column holds it, and the sample would stand before a good one", ("current_lap_time_ms", "last_lap_time_ms"),
+            outside(0, LONGEST_MS, "current_lap_time_ms", "last_lap_time_ms"),
         ),
         Rule(
             "lap_clock", "lap_data", "cars", "order", "flag", "the first two sectors took longer than the lap so far",
@@ -191,6 +199,11 @@ RULES: Mapping[str, Rule] = {
             "there is no such car", ("car_index",), lambda rows: rows["car_index"] >= rows.samples.num_cars,
         ),
         Rule(
+            "history_clock", "session_history", "", "presence", "out", "the clock of the session is no number",
+            "nobody could say which history is the newest", ("header.session_time_s",),
+            lambda rows: ~np.isfinite(rows["header"]["session_time_s"]),
+        ),
+        Rule(
             "history_laps", "session_history", "", "order", "out", "more than 100 laps in a history, or 8 stints",
             "a packet has no room for more", ("num_laps", "num_tyre_stints"),
             lambda rows: (rows["num_laps"] > 100) | (rows["num_tyre_stints"] > 8),
@@ -205,6 +218,12 @@ RULES: Mapping[str, Rule] = {
         Rule(
             "stints_in_order", "session_history", "", "order", "flag", "a stint ends before the one that it follows",
             "laps would belong to two stints", ("num_tyre_stints", "tyre_stints.end_lap"), q.stints_go_back,
+        ),
+        Rule(
+            "record_time", "time_trial", "", "range", "out", "the time of a record is longer than 24 days",
+            "no column holds it, and the record would stand before a good one",
+            tuple(f"{record}.lap_time_ms" for record in q.RECORDS),
+            lambda rows: np.logical_or.reduce([rows[record]["lap_time_ms"] > LONGEST_MS for record in q.RECORDS]),
         ),
         Rule(
             "records_sum", "time_trial", "", "sum", "flag",

@@ -124,6 +124,10 @@ BROKEN: dict[str, tuple[list[Any], list[Any]]] = {
     "positions_differ": ([two_laps(5, 5)], [two_laps(5, 9), two_laps(0, 0)]),
     "sector": ([clock(0, (0, 0), 3)], [clock(0, (0, 0), 2)]),
     "pit_status": ([laps(pit_status=3)], [laps(pit_status=2)]),
+    "lap_time": (
+        [laps(current_lap_time_ms=2**31), laps(last_lap_time_ms=2**32 - 1)],
+        [laps(current_lap_time_ms=2**31 - 1), laps(last_lap_time_ms=0)],
+    ),
     "lap_clock": ([clock(60_000, (30_000, 61_000), 2)], [clock(91_000, (30_000, 61_000), 2), clock(9, (30_000, 0), 0)]),
     "speed_trap": ([laps(speed_trap_fastest_speed_kmh=501.0), laps(speed_trap_fastest_speed_kmh=NAN)], [laps(speed_trap_fastest_speed_kmh=362.5)]),
     "speed": ([speed(501)], [speed(380)]),
@@ -147,9 +151,14 @@ BROKEN: dict[str, tuple[list[Any], list[Any]]] = {
     "damage": ([wing(101), floor(255)], [wing(100)]),
     "player_physics": ([motion_ex(700, first=NAN)], [motion_ex(700)]),
     "history_car": ([history(LAP, car=22)], [history(LAP, car=21)]),
+    "history_clock": ([sent(11, {15: ("f", NAN)}, car=None)], [sent(11, {15: ("f", 0.0)}, car=None)]),
     "history_laps": ([history(LAP, num_laps=101), history(LAP, stints=(1, 2, 3, 4, 5, 6, 7, 8, 255))], [history(LAP)]),
     "sectors_make_the_lap": ([history((90_500, *LAP[1:]))], [history(LAP), history((90_500, 30_000, 25_000, 0))]),
     "stints_in_order": ([history(LAP, stints=(9, 9, 255))], [history(LAP, stints=(9, 19, 255))]),
+    "record_time": (
+        [sent(14, {31: ("I", 2**31)}, car=None)],
+        [sent(14, {31: ("I", 2**31 - 1)}, car=None)],
+    ),
     "records_sum": (
         [sent(14, {31: ("I", 74_000), 35: ("I", 20_000), 39: ("I", 30_000), 43: ("I", 25_000)}, car=None)],
         [sent(14, {31: ("I", 74_002), 35: ("I", 20_000), 39: ("I", 30_000), 43: ("I", 24_000)}, car=None)],
@@ -239,6 +248,18 @@ def test_what_is_out_is_not_known_and_what_is_flagged_is() -> None:
     assert (row["speed_kmh"], row["is_complete"], row["lap_distance_m"]) == (None, False, 1234.5)
     (row,) = rows(reduced(*whole, bytes(hot(255))), "lap_trace")
     assert (row["speed_kmh"], row["is_complete"]) == (0, True)
+
+
+def test_what_no_column_holds_does_not_take_the_good_sample_with_it() -> None:
+    """Both fall into one place of the lap; the newer would stand before the other and be no row."""
+    good, bad = laps(), lap_data(701, {3: {"lap_distance_m": 1235.0, "current_lap_time_ms": 2**32 - 1}})
+    assert rows(reduced(good, bad), "lap_trace") == rows(reduced(good), "lap_trace") != []
+
+
+def test_a_history_without_a_clock_is_not_the_newest() -> None:
+    good, bad = history(LAP), sent(11, {15: ("f", NAN), 29: ("B", 3), 30: ("B", 1)}, car=None, frame=900)
+    assert rows(reduced(good, bad), "lap_times") == rows(reduced(good), "lap_times") != []
+    assert rows(reduced(good, bad), "history") == rows(reduced(good), "history")
 
 
 def test_only_the_car_that_broke_it_is_out() -> None:
