@@ -194,6 +194,8 @@ def _sessions(arrays: list[tuple[np.ndarray, np.ndarray]]) -> tuple[Sessions, li
         at += len(entries)
     _, first, index = np.unique(pairs.view(f"V{pair.itemsize}"), return_index=True, return_inverse=True)
     found = pairs[first]
-    rigs = np.array([rig.decode("utf-8", errors="replace") for rig in found["rig"].tolist()], dtype=object)
+    # Postgres takes no text with a zero byte, and whoever posts to NiFi may put one anywhere.
+    names = (rig.replace(b"\0", b"?").decode("utf-8", errors="replace") for rig in found["rig"].tolist())
+    rigs = np.array(list(names), dtype=object)
     split = np.split(index.reshape(-1), np.cumsum(lengths)[:-1]) if arrays else []
     return Sessions(found["uid"].copy(), rigs, shards[first]), split

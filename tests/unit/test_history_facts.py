@@ -229,6 +229,14 @@ def _arrays(columns: dict[str, list[Any]]) -> dict[str, np.ndarray]:
     return {name: np.array(values) for name, values in columns.items()}
 
 
+def test_a_rigs_name_is_a_text_that_postgres_takes() -> None:
+    """COPY would fail at a zero byte, with the same batch for ever."""
+    packet_ = PACKETS[2025, 2]
+    raw = bytearray(entry(0, "rig", lap_data(700)))
+    raw[8:24] = b"a\0b\xff".ljust(16, b"\0")
+    assert decode([Block(packet_.format, packet_.id, 0, bytes(raw))]).sessions.rig.tolist() == ["a?b\ufffd"]
+
+
 def test_unknown_kinds_are_counted() -> None:
     decoded = decode([Block(2019, 2, 0, b""), Block(2025, 99, 0, b""), Block(2025, 2, 0, b"x")])
     assert (decoded.rejected_blocks, decoded.samples) == (3, [])
