@@ -19,7 +19,7 @@ from pyspark.sql import functions as f
 from pyspark.sql.streaming.query import StreamingQuery
 
 from pitlane.settings import SparkSettings
-from spark import archive, progress, source
+from spark import archive, checkpoint, progress, source
 from spark.errors import cause
 from spark.metrics import Metrics
 
@@ -73,11 +73,11 @@ def start(spark: SparkSession, settings: SparkSettings, folder: Path, metrics: M
     """Starts the query; it goes on where its checkpoint says, or from the oldest record that Kafka still has."""
     records = source.topics(spark, settings, BLOCKS_PER_BATCH)
     blocks = source.blocks(records, f.col("timestamp"), f.length("value").alias("num_bytes"))
-    checkpoint = settings.spark_checkpoint.with_name("archive-checkpoint")
+    place = settings.spark_checkpoint.with_name("archive-checkpoint")
 
     def write(batch: DataFrame, batch_id: int) -> None:
         one = batch.select(*archive.SCHEMA.names).coalesce(1)  # one task, hence one file for each packet
-        name = f"{source.query_id(checkpoint)}-{batch_id:08}"
+        name = f"{checkpoint.query_id(place)}-{batch_id:08}-{checkpoint.plan(place, batch_id)}"
         for row in one.mapInArrow(_task(folder, name), APPENDED).collect():
             metrics.archived(row.blocks, row.num_bytes)
         archive.compact(folder, datetime.now(UTC).date())
@@ -85,7 +85,7 @@ def start(spark: SparkSession, settings: SparkSettings, folder: Path, metrics: M
     return (
         blocks.writeStream.queryName("archive")
         .foreachBatch(write)
-        .option("checkpointLocation", str(checkpoint))
+        .option("checkpointLocation", str(place))
         .trigger(processingTime=f"{settings.spark_archive_trigger_s} seconds")
         .start()
     )

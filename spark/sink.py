@@ -71,6 +71,12 @@ class Sink:
             found = "SELECT 1 FROM ledger WHERE query_id = %s AND batch_id = %s"
             return connection.execute(found, [query_id, batch_id]).fetchone() is not None
 
+    def newest(self, query_id: str) -> int:
+        """The number of the query's newest batch that is in the tables, or -1."""
+        with self._transaction() as connection:
+            row = connection.execute("SELECT max(batch_id) FROM ledger WHERE query_id = %s", [query_id]).fetchone()
+        return -1 if row is None or row[0] is None else int(row[0])
+
     def write(self, query_id: str, batch_id: int, tables: Mapping[str, pa.Table], counts: Counts) -> bool:
         """Writes a micro-batch; False if it was there already. `tables` as `micro_batch.reduce` names them.
 

@@ -2,9 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from pathlib import Path
 
-import orjson
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as f
@@ -63,11 +61,6 @@ def blocks(records: DataFrame, *more: Column) -> DataFrame:
         f.lit(None).cast("array<int>").alias("waited"),
         *more,
     )
-
-
-def query_id(checkpoint: Path) -> str:
-    """The id that Spark gave the query when it made the checkpoint: with the batch number it names a batch for ever."""
-    return str(orjson.loads((checkpoint / "metadata").read_bytes())["id"])
 
 
 def waiting_blocks(spark: SparkSession, waiting: Iterable[Block]) -> DataFrame:

@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from pitlane.settings import SparkSettings
-from spark import progress, source
+from spark import checkpoint, progress, source
 from spark.archiving import Archiving
 from spark.errors import cause
 from spark.metrics import QUERY, Metrics
@@ -66,10 +66,11 @@ def run(settings: SparkSettings) -> None:
 
 def start(spark: SparkSession, settings: SparkSettings, sink: Sink, metrics: Metrics) -> StreamingQuery:
     """Starts the query; it goes on where its checkpoint says, or from the oldest record that Kafka still has."""
+    checkpoint.set_aside_if_older(settings.spark_checkpoint, sink)
     records = source.topics(spark, settings, settings.spark_max_blocks_per_batch)
 
     def write(batch: DataFrame, batch_id: int) -> None:
-        if written := process(batch, source.query_id(settings.spark_checkpoint), batch_id, sink, settings.shards):
+        if written := process(batch, checkpoint.query_id(settings.spark_checkpoint), batch_id, sink, settings.shards):
             metrics.written(written)
 
     return (

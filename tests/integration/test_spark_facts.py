@@ -27,7 +27,7 @@ from pitlane.stack.postgres import PostgresServer
 from pitlane.stack.server import fetch
 from pitlane.topics import topic
 from postgres import tables
-from spark import backfill, stream
+from spark import backfill, checkpoint, stream
 from spark.jobs.blocks import Block
 from spark.metrics import Metrics
 from spark.sink import Sink
@@ -170,6 +170,27 @@ def test_another_stream_over_the_same_records_changes_nothing(
     stream_all(spark_session, with_checkpoint(facts_settings, "again"))
     assert content(facts_settings) == streamed
     assert ledger(facts_settings)["queries"] == 2
+
+
+def test_a_checkpoint_older_than_the_tables_loses_nothing(
+    spark_session: SparkSession, facts_settings: SparkSettings, streamed: Content
+) -> None:
+    """As after the machine died, or out of a backup: the ledger has batches under numbers that are planned anew."""
+    settings = with_checkpoint(facts_settings, "older")
+    stream_all(spark_session, settings)
+    query = checkpoint.query_id(settings.spark_checkpoint)
+    for path in [*settings.spark_checkpoint.glob("offsets/*"), *settings.spark_checkpoint.glob("commits/*")]:
+        if path.name.isdigit() and int(path.name) > 0:
+            path.unlink()
+            (path.parent / f".{path.name}.crc").unlink()
+    empty(facts_settings)  # what the numbers stand for from now on was never written
+    with psycopg.connect(settings.conninfo("owner")) as owner:
+        owner.execute("INSERT INTO core.ledger (query_id, batch_id) SELECT %s, generate_series(0, 9)", [query])
+    # One micro-batch for all that the old checkpoint has not read.
+    stream_all(spark_session, settings.model_copy(update={"spark_max_blocks_per_batch": 100_000}))
+    assert content(facts_settings) == streamed
+    assert checkpoint.query_id(settings.spark_checkpoint) != query
+    assert len(list(settings.spark_checkpoint.parent.glob("checkpoint-older-*"))) == 1
 
 
 def test_the_batch_gives_the_same_tables(
