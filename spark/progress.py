@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
+import structlog
 
 if TYPE_CHECKING:  # loading pyspark takes a second, which `pitlane status` has no use for
     from pyspark.sql.streaming.listener import StreamingQueryProgress
+
+log = structlog.get_logger()
 
 SILENT_S = 15
 """A busy machine may delay a heartbeat; one that stays away this long has none."""
@@ -30,11 +33,16 @@ def file(checkpoint: Path) -> Path:
 
 
 def write(checkpoint: Path, state: str, *, error: str = "", **more: Any) -> None:
+    """A disk that takes no more must not end the application: its readers see that it has said nothing for long."""
     path = file(checkpoint)
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    part.write_bytes(orjson.dumps({"state": state, "at": time.time(), "pid": os.getpid(), **more, "error": error}))
-    part.replace(path)
+    said = orjson.dumps({"state": state, "at": time.time(), "pid": os.getpid(), **more, "error": error})
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(said)
+        part.replace(path)
+    except OSError as failure:
+        log.warning("the progress was not written", error=str(failure))
 
 
 def read(checkpoint: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import re
 import time
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -127,6 +128,13 @@ def test_the_file_says_how_it_stands(tmp_path: Any, batch: StreamingQueryProgres
     ]
     progress.write(checkpoint, "retrying", error="Postgres does not answer")
     assert list(progress.in_words(progress.read(checkpoint))) == ["the stream is retrying (Postgres does not answer)"]
+
+
+def test_a_disk_that_takes_no_more_does_not_end_the_stream(tmp_path: Path) -> None:
+    in_the_way = tmp_path / "spark"
+    in_the_way.write_text("a file where a folder should be")
+    progress.write(in_the_way / "checkpoint", "running")
+    assert progress.read(in_the_way / "checkpoint")["state"] == "stopped"
 
 
 # --- the documentation, alerts and scraping -----------------------------------------------------------------------
