@@ -24,6 +24,8 @@ OF_BATCHES = (tables.ledger, tables.pending_datagram)
 FACTS = tuple(table for table in roles.BY_SPARK if table not in OF_BATCHES)
 LESS_COVERAGE = 0.01
 """A lap's coverage that is lower by this much lacks raw data."""
+OF_EACH_PACKET = ("lap_time_ms", "overall_frame", "status_frame", "top_speed_kmh")
+"""What only SessionHistory, LapData, CarStatus and CarTelemetry tell of a lap: Kafka forgets each topic for itself."""
 LOCK_WAIT = "2s"
 TRY_FOR_S = 300
 TRY_EVERY_S = 1.0
@@ -140,7 +142,12 @@ def _carry_over(owner: psycopg.Connection, forced: Collection[str]) -> list[Kept
         WITH old AS ({old}), new AS ({new}), less AS (
             SELECT DISTINCT o.session_uid, o.rig
             FROM core.lap AS o LEFT JOIN {schema}.lap AS n USING (session_uid, rig, car_index, lap_number)
-            WHERE n.session_uid IS NULL OR coalesce(n.coverage, 0) < coalesce(o.coverage, 0) - {less}
+            WHERE
+                n.session_uid IS NULL OR coalesce(n.coverage, 0) < coalesce(o.coverage, 0) - {less} OR {lost}
+            UNION
+            SELECT DISTINCT o.session_uid, o.rig
+            FROM core.result AS o LEFT JOIN {schema}.result AS n USING (session_uid, rig, car_index)
+            WHERE n.session_uid IS NULL
         )
         SELECT session_uid, rig, (session_uid, rig) NOT IN (SELECT session_uid, rig FROM new) AS is_gone
         FROM old
@@ -152,6 +159,7 @@ def _carry_over(owner: psycopg.Connection, forced: Collection[str]) -> list[Kept
         new=_sessions(SCHEMA, of_sessions),
         schema=sql.Identifier(SCHEMA),
         less=sql.Literal(LESS_COVERAGE),
+        lost=sql.SQL(" OR ").join(map(_lost, OF_EACH_PACKET)),
         forced=sql.Literal(list(forced)),
     )
     for table in FACTS:
@@ -172,6 +180,10 @@ def _carry_over(owner: psycopg.Connection, forced: Collection[str]) -> list[Kept
             _run(owner, "INSERT INTO {new} ({names}) SELECT {names} FROM {old} ON CONFLICT DO NOTHING", **parts)
     found = owner.execute("SELECT core.session_hex(session_uid), rig, is_gone FROM kept ORDER BY 1, 2").fetchall()
     return [Kept(*row) for row in found]
+
+
+def _lost(column: str) -> sql.Composed:
+    return sql.SQL("(o.{0} IS NOT NULL AND n.{0} IS NULL)").format(sql.Identifier(column))
 
 
 def _is_of_sessions(table: Table) -> bool:

@@ -318,6 +318,23 @@ def test_sessions_whose_raw_data_is_gone_stay_as_they_are(
     assert 0 < len(half["lap_trace"]) < len(only(right, first.uid)["lap_trace"])
 
 
+@pytest.mark.parametrize("gone", ["car_telemetry", "car_status", "session_history", "final_classification"])
+def test_a_session_that_lost_one_kind_of_packet_stays_as_it_is(
+    spark_session: SparkSession, settings: SparkSettings, broker: Broker, races: list[Sent], gone: str
+) -> None:
+    """Kafka forgets each topic for itself: the laps are still there, and what they took or were driven with is not."""
+    race = races[0]
+    race.enter(settings)
+    race.send(broker)
+    right = facts_of(spark_session, settings)
+    empty_topics(broker)
+    part = Sent(1, race.rig)
+    part.blocks = [block for block in race.blocks if PACKET_NAMES[block.packet_id] != gone]
+    part.send(broker)
+    assert rebuilt(spark_session, settings).kept == [(race.hex, race.rig, False)]
+    assert content(settings) == right
+
+
 def test_the_stream_writes_on_meanwhile(
     spark_session: SparkSession, settings: SparkSettings, broker: Broker, races: list[Sent]
 ) -> None:
