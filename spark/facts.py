@@ -124,7 +124,7 @@ FACTS: dict[str, Fact] = {
             since="rewound",
         ),
         Fact("lap_damage", tables.lap_damage),
-        Fact("player_trace", tables.player_trace),
+        Fact("player_trace", tables.player_trace, ("rewound", "overall_frame")),
         Fact(
             "pit_sample",
             tables.pit_sample,

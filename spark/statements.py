@@ -169,22 +169,19 @@ START = (
 )
 
 # What was driven in a time that was taken back, and not again since, told by the same rule.
-NOT_DRIVEN_AGAIN = f"""
-    WITH gone AS (
-        DELETE FROM lap_trace AS x USING touched_lap AS k, lap_start AS y
-        WHERE {_TOUCHED}
-          AND (y.session_uid, y.rig, y.car_index) = (k.session_uid, k.rig, k.car_index) AND y.rewound > 0
-          AND y.rewound > x.rewound AND y.start_frame - y.rewound <= x.overall_frame - x.rewound
-        RETURNING x.session_uid, x.rig, x.car_index, x.lap_number, x.distance_bin
-    )
-    DELETE FROM player_trace AS x USING gone
-    WHERE (x.session_uid, x.rig, x.car_index, x.lap_number, x.distance_bin)
-        = (gone.session_uid, gone.rig, gone.car_index, gone.lap_number, gone.distance_bin)
-"""
+NOT_DRIVEN_AGAIN = tuple(
+    f"""
+    DELETE FROM {name} AS x USING touched_lap AS k, lap_start AS y
+    WHERE {_TOUCHED}
+      AND (y.session_uid, y.rig, y.car_index) = (k.session_uid, k.rig, k.car_index) AND y.rewound > 0
+      AND y.rewound > x.rewound AND y.start_frame - y.rewound <= x.overall_frame - x.rewound
+    """
+    for name in ("lap_trace", "player_trace")
+)
 
 UNDO = (
     *START,
-    NOT_DRIVEN_AGAIN,
+    *NOT_DRIVEN_AGAIN,
     *_delete_from_trace("lap_trace"),
     *_delete_from_trace("player_trace"),
     *(
@@ -212,13 +209,12 @@ UNDO = (
     f"DELETE FROM stint AS x WHERE {_CARS_OF_THE_BATCH} AND x.overall_frame < {_NEWEST_HISTORY}",
 )
 
-# The session row comes from the gateway and may come later: then a lap gets its coverage with the next batch.
+# The session row comes from the gateway and may come later: then a lap gets its coverage with the next batch, whosever.
 TOUCH_WITHOUT_COVERAGE = """
 INSERT INTO touched_lap
 SELECT l.session_uid, l.rig, l.car_index, l.lap_number
-FROM (SELECT DISTINCT session_uid, rig FROM touched_lap) AS seen
+FROM lap AS l
 JOIN session AS s USING (session_uid, rig)
-JOIN lap AS l USING (session_uid, rig)
 WHERE l.coverage IS NULL AND l.is_pit_lap IS NOT NULL AND s.track_length_m > 0
 """
 

@@ -72,6 +72,13 @@ lap = Table(
     postgresql_with={"fillfactor": "60"},  # the running lap changes with every batch: keep its versions on the page
 )
 
+Index(
+    "lap_without_coverage",
+    lap.c.session_uid,
+    lap.c.rig,
+    postgresql_where=lap.c.coverage.is_(None) & lap.c.is_pit_lap.is_not(None),
+)  # of sessions that nobody has told of: every batch asks whether somebody has
+
 lap_start = Table(
     "lap_start",
     metadata,

@@ -1,8 +1,8 @@
 """What the player's car feels."""
 
-from sqlalchemy import REAL, BigInteger, SmallInteger, Table
+from sqlalchemy import REAL, BigInteger, Integer, SmallInteger, Table
 
-from postgres.columns import FRAME, always, by_wheel, car_key, check, key, metadata, value
+from postgres.columns import FRAME, REWOUND, always, by_wheel, car_key, check, key, metadata, value
 from postgres.partitions import BY_SESSION, in_parts
 
 player_trace = Table(
@@ -32,6 +32,7 @@ player_trace = Table(
     value("chassis_yaw_rad", REAL, "against the direction of motion; NULL in 2023"),
     value("chassis_pitch_rad", REAL, "against the direction of motion; NULL before 2025"),
     always("overall_frame", BigInteger, FRAME),
+    value("rewound", Integer, REWOUND),
     check("bin", "distance_bin >= 0"),
     schema="core",
     info={"packets": ("motion_ex", "lap_data")},

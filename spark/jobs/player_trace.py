@@ -30,9 +30,10 @@ OF_THE_CAR = {
 
 
 def player_trace(rows: CarFrames, sessions: Sessions) -> pa.Table:
-    """One row for each (session, rig, player's car, lap, bin): of a bin's samples the newest that came with MotionEx."""
+    """One row for each (session, rig, player's car, lap, bin): of a bin's samples the newest that came with MotionEx,
+    those behind a flashback first."""
     rows, place = on_track(rows.take(np.flatnonzero(rows.has("motion_ex"))))
-    stands = newest((rows.session, rows.car, rows.lap("current_lap_num"), place), (rows.order,))
+    stands = newest((rows.session, rows.car, rows.lap("current_lap_num"), place), (rows.rewound, rows.order))
     rows, place = rows.take(stands), place[stands]
     return FACTS["player_trace"].rows(
         {
@@ -42,5 +43,6 @@ def player_trace(rows: CarFrames, sessions: Sessions) -> pa.Table:
             **rows.by_wheel("motion_ex", BY_WHEEL),
             **{column: rows.of("motion_ex", member) for column, member in OF_THE_CAR.items()},
             "overall_frame": rows.order,
+            "rewound": rows.rewound,
         }
     )

@@ -62,7 +62,7 @@ def test_the_players_car_has_a_trace_and_no_other() -> None:
     (row,) = rows(reduced(lap_data(700, cars), motion_ex(700)), "player_trace")
     # 61 floats from 0.5 on: the wheels' arrays begin at 0, 12, 16, 20 and 47, then come single ones.
     assert row == {
-        **KEY, "distance_bin": 123, "lap_distance_m": 1234.5, "overall_frame": 700,
+        **KEY, "distance_bin": 123, "lap_distance_m": 1234.5, "overall_frame": 700, "rewound": 0,
         **by_wheel("suspension_position_mm", (0.5, 1.5, 2.5, 3.5)),
         **by_wheel("wheel_speed_mps", (12.5, 13.5, 14.5, 15.5)),
         **by_wheel("slip_ratio", (16.5, 17.5, 18.5, 19.5)),
