@@ -318,7 +318,7 @@ def test_sessions_whose_raw_data_is_gone_stay_as_they_are(
     assert 0 < len(half["lap_trace"]) < len(only(right, first.uid)["lap_trace"])
 
 
-@pytest.mark.parametrize("gone", ["car_telemetry", "car_status", "session_history", "final_classification"])
+@pytest.mark.parametrize("gone", ["car_telemetry", "final_classification"])
 def test_a_session_that_lost_one_kind_of_packet_stays_as_it_is(
     spark_session: SparkSession, settings: SparkSettings, broker: Broker, races: list[Sent], gone: str
 ) -> None:
