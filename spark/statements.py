@@ -141,17 +141,24 @@ def _delete_from_trace(name: str) -> tuple[str, str]:
     )
 
 
-# The fuel that a lap started with is that of its first sample which still stands. A sample is undone by one that is
-# behind more flashbacks and not behind it by the game's own frame number. That is told from core.lap_start alone,
-# which loses nothing by it: what undid a sample that is undone itself is undone by the same.
-START = (
-    f"DELETE FROM lap_start AS x USING touched_lap AS k WHERE {_TOUCHED} AND x.start_frame < {_UNDONE_BEFORE}",
-    f"""
-    DELETE FROM lap_start AS x USING touched_lap AS k, lap_start AS y
+def _delete_taken_back(name: str, frame: str) -> str:
+    """A sample is undone by one that is behind more flashbacks and not behind it by the game's own frame number.
+
+    That is told from core.lap_start alone, which loses nothing by it: what undid a sample that is undone itself is undone
+    by the same.
+    """
+    return f"""
+    DELETE FROM {name} AS x USING touched_lap AS k, lap_start AS y
     WHERE {_TOUCHED}
       AND (y.session_uid, y.rig, y.car_index) = (k.session_uid, k.rig, k.car_index) AND y.rewound > 0
-      AND y.rewound > x.rewound AND y.start_frame - y.rewound <= x.start_frame - x.rewound
-    """,
+      AND y.rewound > x.rewound AND y.start_frame - y.rewound <= x.{frame} - x.rewound
+    """
+
+
+# The fuel that a lap started with is that of its first sample which still stands.
+START = (
+    f"DELETE FROM lap_start AS x USING touched_lap AS k WHERE {_TOUCHED} AND x.start_frame < {_UNDONE_BEFORE}",
+    _delete_taken_back("lap_start", "start_frame"),
     f"""
     UPDATE lap_start AS x SET fuel_start_kg = NULL FROM touched_lap AS k, participant AS p
     WHERE {_TOUCHED} AND {_OF_RESTRICTED_CARS} AND x.fuel_start_kg = 0
@@ -168,20 +175,10 @@ START = (
     """,
 )
 
-# What was driven in a time that was taken back, and not again since, told by the same rule.
-NOT_DRIVEN_AGAIN = tuple(
-    f"""
-    DELETE FROM {name} AS x USING touched_lap AS k, lap_start AS y
-    WHERE {_TOUCHED}
-      AND (y.session_uid, y.rig, y.car_index) = (k.session_uid, k.rig, k.car_index) AND y.rewound > 0
-      AND y.rewound > x.rewound AND y.start_frame - y.rewound <= x.overall_frame - x.rewound
-    """
-    for name in ("lap_trace", "player_trace")
-)
-
 UNDO = (
     *START,
-    *NOT_DRIVEN_AGAIN,
+    # What was driven in a time that was taken back, and not again since.
+    *(_delete_taken_back(name, "overall_frame") for name in ("lap_trace", "player_trace")),
     *_delete_from_trace("lap_trace"),
     *_delete_from_trace("player_trace"),
     *(

@@ -8,12 +8,11 @@ from collections.abc import Callable
 import numpy as np
 
 from spark.jobs.frames import races
+from spark.jobs.time_trial import RECORDS
 from spark.quality.asked import Rows
 
 Question = Callable[[Rows], np.ndarray]
 
-RECORDS = ("player_session_best", "personal_best", "rival")
-"""Of TimeTrial."""
 ROUNDING_MS = 10
 """Sectors are cut to milliseconds one by one: real ones make up to 2 ms less than the lap."""
 NO_CODE = np.array([byte not in b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789" for byte in range(256)])
@@ -86,7 +85,7 @@ def stints_go_back(rows: Rows) -> np.ndarray:
 def records_sum(rows: Rows) -> np.ndarray:
     """Of TimeTrial: whether the sectors of one of its laps make another time."""
     found = np.zeros(rows.parts.shape, bool)
-    for record in RECORDS:
+    for record in RECORDS.values():
         lap = rows[record]
         sectors = [lap[f"sector{number}_ms"] for number in (1, 2, 3)]
         found |= sectors_differ(lap["lap_time_ms"].astype("i8"), sectors, ROUNDING_MS)

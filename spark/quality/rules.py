@@ -13,6 +13,7 @@ import numpy as np
 from f1_packets import Packet
 from spark.jobs.lap_damage import BY_WHEEL, PERCENT
 from spark.jobs.lap_trace import BIN_M, BINS
+from spark.jobs.time_trial import RECORDS
 from spark.quality import questions as q
 from spark.quality.questions import ROUNDING_MS, Question, outside
 from spark.quality.sequence import fuel_rises
@@ -51,6 +52,7 @@ LAP_J = 50e6
 KG = 200
 """A tank holds 110."""
 LONGEST_MS = 2**31 - 1
+"""What a column of milliseconds holds."""
 HAIR, KG_SHORT, J_SHORT = 0.01, 0.5, 1000
 """What a number may be beyond its end before it is called wrong: an end is reached by rounding."""
 WHEELS_PERCENT = tuple(BY_WHEEL.values())
@@ -222,8 +224,8 @@ RULES: Mapping[str, Rule] = {
         Rule(
             "record_time", "time_trial", "", "range", "out", "the time of a record is longer than 24 days",
             "no column holds it, and the record would stand before a good one",
-            tuple(f"{record}.lap_time_ms" for record in q.RECORDS),
-            lambda rows: np.logical_or.reduce([rows[record]["lap_time_ms"] > LONGEST_MS for record in q.RECORDS]),
+            tuple(f"{record}.lap_time_ms" for record in RECORDS.values()),
+            lambda rows: np.logical_or.reduce([rows[record]["lap_time_ms"] > LONGEST_MS for record in RECORDS.values()]),
         ),
         Rule(
             "records_sum", "time_trial", "", "sum", "flag",

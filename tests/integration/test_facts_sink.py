@@ -19,17 +19,7 @@ from spark.jobs.blocks import Block
 from spark.jobs.micro_batch import reduce
 from spark.sink import Counts, Sink
 from tests.blocks import Timed, blocks
-from tests.handmade import (
-    SIGNED_UID,
-    lap_data,
-    motion,
-    motion_ex,
-    packet,
-    participants,
-    session_history,
-    status,
-    telemetry,
-)
+from tests.handmade import SIGNED_UID, lap_data, motion, packet, participants, session_history, status, telemetry
 from tests.integration.history import Content, content, empty, fresh_database
 from tests.shared import RACE_2026, needs_recordings
 from tests.unit import test_packet_facts as packets
@@ -244,6 +234,14 @@ def test_of_what_broke_a_rule_the_earliest_is_kept(sink: Sink, own: SupersetSett
     assert found == [("speed", "car 3, frame 700", {"speed_kmh": 612}, "f1.car_telemetry", 0, 9, 0)]
 
 
+def tell_of_the_session(own: SupersetSettings) -> None:
+    """Its row, as the gateway writes it: the track has eight bins."""
+    with psycopg.connect(own.conninfo("gateway"), autocommit=True) as gateway:
+        columns = "session_uid, rig, packet_format, game_year, track_length_m, started_at, last_seen_at, overall_frame"
+        values = "(%s, 'rig', 2025, 25, 76, now(), now(), 1)"
+        gateway.execute(f"INSERT INTO core.session ({columns}) VALUES {values}".encode(), [SIGNED_UID])
+
+
 def test_coverage_comes_with_a_late_session_row(sink: Sink, own: SupersetSettings) -> None:
     def coverage() -> list[tuple[int, float | None]]:
         with psycopg.connect(own.conninfo("reader")) as reader:
@@ -252,20 +250,14 @@ def test_coverage_comes_with_a_late_session_row(sink: Sink, own: SupersetSetting
     bins = [lap_data(700 + i, {3: {"lap_distance_m": 5.0 + 10 * i}}) for i in range(3)]
     assert write(sink, 0, timed(*bins))
     assert coverage() == [(2, None)]
-    with psycopg.connect(own.conninfo("gateway"), autocommit=True) as gateway:
-        columns = "session_uid, rig, packet_format, game_year, track_length_m, started_at, last_seen_at, overall_frame"
-        values = "(%s, 'rig', 2025, 25, 76, now(), now(), 1)"
-        gateway.execute(f"INSERT INTO core.session ({columns}) VALUES {values}".encode(), [SIGNED_UID])
+    tell_of_the_session(own)
     assert write(sink, 1, timed(lap_data(710, {3: {"current_lap_num": 3, "lap_distance_m": 5.0}})))
     assert coverage() == [(2, 0.375), (3, 0.125)]  # of 8 bins
 
 
 def test_coverage_comes_when_the_session_row_is_later_than_the_whole_race(sink: Sink, own: SupersetSettings) -> None:
     assert write(sink, 0, timed(lap_data(700, {3: {"lap_distance_m": 5.0}})))
-    with psycopg.connect(own.conninfo("gateway"), autocommit=True) as gateway:
-        columns = "session_uid, rig, packet_format, game_year, track_length_m, started_at, last_seen_at, overall_frame"
-        values = "(%s, 'rig', 2025, 25, 76, now(), now(), 1)"
-        gateway.execute(f"INSERT INTO core.session ({columns}) VALUES {values}".encode(), [SIGNED_UID])
+    tell_of_the_session(own)
     assert write(
         sink, 1, blocks([(0, lap_data(700, {3: {"lap_distance_m": 5.0}}))], rig="another rig"), "another query"
     )
@@ -317,15 +309,3 @@ def test_behind_a_flashback_nothing_of_the_try_before_is_left_in_a_bin(
         trace = reader.execute("SELECT overall_frame, speed_kmh, top_speed_kmh FROM core.lap_trace").fetchall()
         top = reader.execute("SELECT top_speed_kmh FROM core.lap").fetchall()
     assert (trace, top) == ([(905, 290, 290)], [(290,)])
-
-
-@pytest.mark.parametrize("order", [((0, 1),), ((0,), (1,)), ((1,), (0,))], ids=["one batch", "two", "late"])
-def test_what_the_player_felt_before_a_flashback_goes_with_it(
-    sink: Sink, own: SupersetSettings, order: tuple[tuple[int, ...], ...]
-) -> None:
-    """The place was driven again, and the packet that tells what the car felt there was lost."""
-    tries = [lap_data(700), motion_ex(700)], [rewound(lap_data(905), 210), rewound(status(905), 210)]
-    write_all(sink, [timed(*(raw for number in batch for raw in tries[number])) for batch in order])
-    with psycopg.connect(own.conninfo("reader")) as reader:
-        assert reader.execute("SELECT overall_frame FROM core.lap_trace").fetchall() == [(905,)]
-        assert reader.execute("SELECT overall_frame FROM core.player_trace").fetchall() == []

@@ -26,7 +26,7 @@ from tests.handmade import (
     telemetry_2,
 )
 from tests.integration.history import fresh_database
-from tests.integration.test_facts_sink import own, sink, timed, write_all
+from tests.integration.test_facts_sink import own, rewound, sink, timed, write_all
 
 __all__ = ["own", "sink"]  # fixtures
 
@@ -67,6 +67,17 @@ def test_what_a_flashback_undid_vanishes(sink: Sink, own: SupersetSettings, late
     for name in ("lap_damage", "player_trace", "pit_sample"):
         assert select(own, f"SELECT lap_number, overall_frame FROM core.{name}") == [(2, 900)], name
     assert select(own, "SELECT lap_number, penalties_s FROM core.lap ORDER BY 1") == [(1, None), (2, 2)]
+
+
+@pytest.mark.parametrize("order", [((0, 1),), ((0,), (1,)), ((1,), (0,))], ids=["one batch", "two", "late"])
+def test_what_the_player_felt_before_a_flashback_goes_with_it(
+    sink: Sink, own: SupersetSettings, order: tuple[tuple[int, ...], ...]
+) -> None:
+    """The place was driven again, and the packet that tells what the car felt there was lost."""
+    tries = [lap_data(700), motion_ex(700)], [rewound(lap_data(905), 210), rewound(status(905), 210)]
+    write_all(sink, [timed(*(raw for number in batch for raw in tries[number])) for batch in order])
+    assert select(own, "SELECT overall_frame FROM core.lap_trace") == [(905,)]
+    assert select(own, "SELECT overall_frame FROM core.player_trace") == []
 
 
 def test_metres_with_open_wings_and_with_overtake(sink: Sink, own: SupersetSettings) -> None:
